@@ -1,0 +1,124 @@
+// The public C++ API: load a model, submit requests, read their events. The server, the command
+// line and embedders all use this and nothing below it.
+#pragma once
+
+#include "trellis/sampling_params.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trellis {
+
+class ChatTemplate;
+class Tokenizer;
+struct ApiError;
+template <typename T>
+class Result;
+
+struct EngineOptions {
+  std::string model_directory;
+  std::string backend = "auto";  // "auto", "cpu" or "reference"
+  int num_threads = 0;           // 0: one per CPU
+  bool exact_activations =
+      false;  // true: linear layers never round their input (--activations fp32)
+  int64_t context_tokens =
+      0;                     // most tokens of one sequence; 0: the model's own limit, at most 32768
+  int64_t cache_tokens = 0;  // tokens of all sequences together; 0: one full context
+  bool cache_fp32 = false;   // keys and values in fp32 instead of fp16
+  int max_sequences = 16;    // sequences that run side by side
+  int step_tokens = 512;     // token budget of one step: prompt chunks and single tokens together
+};
+
+struct Request {
+  std::vector<int32_t> prompt_ids;
+  SamplingParams sampling;
+  std::optional<int64_t> max_tokens;    // exactly that many at most, the stop token included; none:
+                                        // what the context holds
+  int64_t min_tokens = 0;               // stop tokens are masked until that many tokens have come
+  std::vector<int32_t> stop_token_ids;  // beside the model's own
+  std::vector<std::string> stop_strings;  // empty ones are ignored
+  bool ignore_eos = false;                // the model's own stop tokens do not stop
+  int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
+};
+
+enum class FinishReason : uint8_t { kNone, kStop, kLength, kCancelled, kError };
+
+/// "stop", "length", "cancelled", "error" or "".
+const char* finish_reason_name(FinishReason reason);
+
+/// Natural logarithms of the raw model's probabilities, before any sampling parameter.
+struct TokenLogprob {
+  int32_t token_id = 0;
+  float logprob = 0.0f;
+  std::vector<std::pair<int32_t, float>> top;  // most probable first
+};
+
+struct Usage {
+  int64_t prompt_tokens = 0;
+  int64_t decode_tokens = 0;  // tokens generated
+  double prompt_s = 0.0;      // from the first step to the first token
+  double decode_s = 0.0;      // from the first token to the last
+};
+
+/// One piece of an answer. text never holds half a code point, nor any part of a matched stop
+/// string.
+struct Event {
+  std::string text;
+  std::vector<int32_t> token_ids;  // every token generated, a stop token included
+  std::vector<TokenLogprob> logprobs;
+  bool finished = false;  // the last event of its stream
+  FinishReason finish_reason = FinishReason::kNone;
+  std::string error;  // kError: what happened
+  Usage usage;        // complete in the last event
+};
+
+/// The events of one request. One thread reads it; cancel() may be called from any. Destruction
+/// cancels.
+class EventStream {
+ public:
+  virtual ~EventStream() = default;
+  /// Waits for the next event; nothing after the one marked finished.
+  virtual std::optional<Event> next() = 0;
+  /// Ends the request soon; a final event with kCancelled follows unless it had finished.
+  virtual void cancel() = 0;
+};
+
+/// What was loaded, for reports.
+struct ModelInfo {
+  std::string architecture;
+  int64_t vocab_size = 0;
+  int64_t context_tokens = 0;  // of one sequence, as the engine serves it
+  size_t weight_bytes = 0;
+  size_t cache_bytes = 0;
+  double load_s = 0.0;
+  std::string backend;  // e.g. "cpu avx512, 2 threads"
+};
+
+/// One model on one device, served by one engine thread. Every method may be called from any
+/// thread.
+class Engine {
+ public:
+  /// Progress of loading: bytes done of all bytes.
+  using Progress = std::function<void(size_t done, size_t total)>;
+
+  /// Loads the model and starts the engine thread. Throws UserError with one clear sentence.
+  static std::unique_ptr<Engine> load(const EngineOptions& options, const Progress& progress = {});
+  virtual ~Engine() = default;
+
+  /// Queues a request. An invalid one (empty prompt, prompt longer than the context, bad parameter)
+  /// is an ApiError.
+  virtual Result<std::unique_ptr<EventStream>> submit(Request request) = 0;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+  /// Null when the model has none.
+  virtual const ChatTemplate* chat_template() const = 0;
+  /// generation_config.json of the model: what it wants to be sampled with.
+  virtual const SamplingParams& default_sampling() const = 0;
+};
+
+}  // namespace trellis

@@ -1,0 +1,26 @@
+// How the next token is chosen from the model's logits: what a client may set per request.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+namespace trellis {
+
+/// Defaults leave the model's distribution as it is. Invalid values are refused by validate(), see
+/// sampling/.
+struct SamplingParams {
+  float temperature = 1.0f;  // 0 = greedy: the most probable token, the lowest id on ties
+  int top_k = 0;             // keep the k most probable; 0 = all
+  float top_p = 1.0f;        // keep the smallest set whose probability reaches p
+  float min_p = 0.0f;        // keep tokens at least min_p times as probable as the best
+  float repetition_penalty =
+      1.0f;  // > 1 divides positive and multiplies negative logits of tokens seen so far
+  float presence_penalty = 0.0f;        // subtracted once from the logits of tokens seen so far
+  float frequency_penalty = 0.0f;       // subtracted per occurrence
+  std::map<int32_t, float> logit_bias;  // added to the logits of these ids
+  std::optional<uint64_t>
+      seed;  // the same seed gives the same tokens, whatever runs beside it; none = random
+};
+
+}  // namespace trellis

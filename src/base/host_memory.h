@@ -1,0 +1,13 @@
+// How much memory this process may still take, for sizing caches and refusing models that do not
+// fit.
+#pragma once
+
+#include <cstddef>
+
+namespace trellis {
+
+/// Bytes that the system could still give: the kernel's estimate, or less where a control group's
+/// limit is nearer. 0 when neither is known.
+size_t available_host_memory();
+
+}  // namespace trellis

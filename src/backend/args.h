@@ -1,0 +1,70 @@
+// Arguments of the ops that take more than five: shapes are written beside each field. All tensors
+// are views.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace trellis {
+
+/// Positions per KV page, and the fixed span in which attention sums: a constant of the build.
+inline constexpr int kPageTokens = 256;
+
+/// Where a step's tokens stand. Arrays at fixed addresses of the device; filled once per step.
+/// One sequence's tokens are consecutive rows, at consecutive positions.
+struct DeviceStep {
+  ConstTensor token_ids;    // [tokens] i32
+  ConstTensor positions;    // [tokens] i32, absolute position in the sequence
+  ConstTensor cache_slots;  // [tokens] i32, page * kPageTokens + offset where the token's K and V
+                            // are stored
+  ConstTensor
+      row_begin;  // [sequences + 1] i32, first row of each sequence, then the number of tokens
+  ConstTensor
+      kv_length;  // [sequences] i32, positions in the cache once this step's tokens are stored
+  ConstTensor page_table;  // [sequences, max_pages] i32
+  ConstTensor logit_rows;  // [logits] i32, rows whose logits are wanted
+  int max_kv_length = 0;   // the largest of kv_length, known to the host
+};
+
+/// One layer's keys and values: [pages, kv_heads, kPageTokens, head_dim] fp16 or fp32 each.
+struct KvLayer {
+  Tensor keys;
+  Tensor values;
+};
+
+/// Rotary embedding: rotates pairs (i, i + rotary_dim / 2) of each head by position *
+/// inverse_frequency[i].
+struct RopeArgs {
+  ConstTensor inverse_frequency;  // [rotary_dim / 2] fp32, long-context scaling already applied
+  float attention_factor = 1.0f;  // multiplies cos and sin (YaRN's mscale; 1 otherwise)
+};
+
+/// Causal attention of a step's tokens over the paged cache, which already holds their own K and V.
+struct AttentionArgs {
+  ConstTensor queries;  // [tokens, heads * head_dim] fp32, rotated
+  KvLayer cache;
+  float scale = 1.0f;  // multiplies q.k before the softmax
+  int num_heads = 0;
+  int num_kv_heads =
+      0;  // divides num_heads; query head h reads kv head h / (num_heads / num_kv_heads)
+  int head_dim = 0;
+  int window = 0;  // a position sees itself and the window - 1 before it; 0 = all before it
+  Tensor output;   // [tokens, heads * head_dim] fp32
+};
+
+/// Normalise heads (where the model does), rotate queries and keys, and append keys and values to
+/// the cache.
+struct NormRopeStoreArgs {
+  Tensor queries;          // [tokens, heads * head_dim] fp32, in place
+  Tensor keys;             // [tokens, kv_heads * head_dim] fp32, in place
+  ConstTensor values;      // [tokens, kv_heads * head_dim] fp32
+  ConstTensor query_norm;  // [head_dim] fp32 or empty
+  ConstTensor key_norm;    // [head_dim] fp32 or empty
+  float epsilon = 1e-6f;
+  RopeArgs rope;
+  KvLayer cache;
+  int head_dim = 0;
+};
+
+enum class Activation : uint8_t { kSilu };
+
+}  // namespace trellis

@@ -1,0 +1,65 @@
+// One device and one stream of work on it: memory, packing of weights, and the ops. Everything
+// above this interface is the same for every device; backend/create.cpp alone knows the
+// implementations.
+#pragma once
+
+#include "backend/linear_weight.h"
+#include "backend/ops.h"
+#include "backend/packed_linear.h"
+#include "tensor/buffer.h"
+#include "tensor/workspace.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace trellis {
+
+/// How a linear layer treats its input: kAuto may round it to integers (within 1.5e-3 relative rms
+/// of exact), kFloat32 never does.
+enum class ActivationPrecision : uint8_t { kAuto, kFloat32 };
+
+struct BackendOptions {
+  int num_threads = 0;  // 0: one per CPU this process may use
+  ActivationPrecision activations = ActivationPrecision::kAuto;
+};
+
+/// A recorded step: calling it runs the same ops on the same addresses again.
+using Replay = std::function<void()>;
+
+/// Used by one thread at a time.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// "cpu", "reference"
+  virtual std::string name() const = 0;
+  /// What was chosen and why, for logs and reports: e.g. "avx512" and the number of threads.
+  virtual std::string isa() const = 0;
+  virtual int num_threads() const = 0;
+
+  virtual Ops& ops() = 0;
+  virtual Workspace& workspace() = 0;
+
+  /// Long-lived memory, zeroed. Throws UserError when there is not enough.
+  virtual Buffer allocate(size_t bytes) = 0;
+  /// Copies bytes of contiguous tensors between host memory and the device; done when it returns.
+  virtual void upload(Tensor destination, const void* source) = 0;
+  virtual void download(ConstTensor source, void* destination) = 0;
+
+  /// Brings a weight into this backend's layout. Reads it wholly: the checkpoint may be unmapped
+  /// afterwards. Throws UserError for a combination it cannot compute.
+  virtual std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) = 0;
+
+  /// Records the ops that fn issues, without executing them.
+  virtual Replay record(std::function<void()> fn) = 0;
+
+  /// Bytes of memory that could still be allocated, as far as the system tells.
+  virtual size_t available_memory() const = 0;
+};
+
+/// Makes the backend called name: "cpu", "reference", or "auto" (the fastest that this machine
+/// has). Throws UserError listing the names for any other.
+std::unique_ptr<Backend> create_backend(const std::string& name, const BackendOptions& options);
+
+}  // namespace trellis

@@ -1,0 +1,55 @@
+#include "checkpoint/finite.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace trellis {
+namespace {
+
+constexpr int64_t kBlock = 2048;  // numbers looked at together; a block fits the first-level cache
+
+/// A number is finite unless all bits of its exponent are set.
+template <typename Bits>
+std::optional<int64_t> find_full_exponent(const void* data, int64_t count, Bits exponent_mask) {
+  std::array<Bits, kBlock> block;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t size = std::min(kBlock, count - begin);
+    std::memcpy(
+        block.data(), static_cast<const char*>(data) + static_cast<size_t>(begin) * sizeof(Bits),
+        static_cast<size_t>(size) * sizeof(Bits)
+    );
+    // No early exit inside a block, so that the loop becomes vector instructions.
+    Bits found = 0;
+    for (int64_t i = 0; i < size; ++i) {
+      const Bits bits = block[static_cast<size_t>(i)];
+      found = static_cast<Bits>(found | ((bits & exponent_mask) == exponent_mask ? 1 : 0));
+    }
+    if (found == 0) continue;
+    for (int64_t i = 0; i < size; ++i) {
+      if ((block[static_cast<size_t>(i)] & exponent_mask) == exponent_mask) return begin + i;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int64_t> find_non_finite(const ConstTensor& tensor) {
+  TRELLIS_CHECK_EQ(tensor.row_stride(), tensor.row_size(), "contiguous rows");
+  const int64_t count = tensor.numel();
+  switch (tensor.dtype()) {
+    case DType::kFloat16:
+      return find_full_exponent<uint16_t>(tensor.data(), count, 0x7C00);
+    case DType::kBFloat16:
+      return find_full_exponent<uint16_t>(tensor.data(), count, 0x7F80);
+    case DType::kFloat32:
+      return find_full_exponent<uint32_t>(tensor.data(), count, 0x7F800000u);
+    case DType::kFloat64:
+      return find_full_exponent<uint64_t>(tensor.data(), count, 0x7FF0000000000000u);
+    default:
+      throw InternalError("find_non_finite: not a floating-point tensor");
+  }
+}
+
+}  // namespace trellis

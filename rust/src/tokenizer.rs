@@ -1,0 +1,198 @@
+//! The tokenizer entry points: thin calls into the `tokenizers` crate.
+
+use std::sync::OnceLock;
+
+use llguidance::toktrie::TokEnv;
+use tokenizers::Tokenizer;
+
+use crate::abi::{guard, text_view, view, Bytes, Failure, Ids};
+use crate::pieces::PiecePlan;
+
+/// Far above any real vocabulary; what is sized by the vocabulary stays bounded.
+const MAX_TOKEN_ID: u32 = (1 << 24) - 1;
+/// Far above any context of any model.
+const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// `trellis_text_tokenizer`.
+pub struct TokenizerHandle {
+    pub tokenizer: Tokenizer,
+    vocab_size: u32,
+    plan: Option<PiecePlan>,
+    /// The vocabulary as bytes, built when the first grammar asks for it.
+    pub token_env: OnceLock<Result<TokEnv, String>>,
+}
+
+/// `trellis_text_decoding`.
+#[repr(C)]
+pub struct Decoding {
+    by_piece: i32,
+    strip_character: u8,
+    strip_count: u32,
+}
+
+impl TokenizerHandle {
+    fn from_json(json: &[u8]) -> Result<Self, Failure> {
+        let mut tokenizer = Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+        tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
+        tokenizer.with_padding(None);
+        let highest = tokenizer.get_vocab(true).values().copied().max();
+        let highest = highest.ok_or("the vocabulary is empty")?;
+        if highest > MAX_TOKEN_ID {
+            return Err(format!("token id {highest} is too large (limit {MAX_TOKEN_ID})").into());
+        }
+        let plan = PiecePlan::new(tokenizer.get_decoder());
+        Ok(Self { tokenizer, vocab_size: highest + 1, plan, token_env: OnceLock::new() })
+    }
+
+    fn piece(&self, id: u32, skip_special: bool, first: bool) -> Result<Vec<u8>, Failure> {
+        let plan = self.plan.as_ref().ok_or("this decoder does not work by pieces")?;
+        let token = self.tokenizer.id_to_token(id).ok_or(Failure::Absent)?;
+        if skip_special && self.tokenizer.get_added_vocabulary().is_special_token(&token) {
+            return Err(Failure::Absent);
+        }
+        plan.piece(token, first).map_err(|error| error.to_string().into())
+    }
+}
+
+/// # Safety
+/// All pointers must be valid as the header says; so for every function of this file.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_new(
+    json: *const u8,
+    size: usize,
+    tokenizer: *mut *mut TokenizerHandle,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || {
+        let handle = TokenizerHandle::from_json(view(json, size))?;
+        tokenizer.write(Box::into_raw(Box::new(handle)));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `tokenizer` must come from `trellis_text_tokenizer_new` and not have been freed, or be null.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_free(tokenizer: *mut TokenizerHandle) {
+    if !tokenizer.is_null() {
+        drop(Box::from_raw(tokenizer));
+    }
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_vocab_size(tokenizer: &TokenizerHandle) -> u32 {
+    tokenizer.vocab_size
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_encode(
+    tokenizer: &TokenizerHandle,
+    text: *const u8,
+    size: usize,
+    add_special_tokens: i32,
+    ids: *mut Ids,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || {
+        if size > MAX_TEXT_BYTES {
+            return Err(
+                format!("{size} bytes of text are too many (limit {MAX_TEXT_BYTES})").into()
+            );
+        }
+        let text = text_view(text, size, "the text")?;
+        let encoding = tokenizer
+            .tokenizer
+            .encode_fast(text, add_special_tokens != 0)
+            .map_err(|error| error.to_string())?;
+        ids.write(encoding.get_ids().to_vec().into());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_decode(
+    tokenizer: &TokenizerHandle,
+    ids: *const u32,
+    num_ids: usize,
+    skip_special_tokens: i32,
+    text: *mut Bytes,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || {
+        let decoded = tokenizer
+            .tokenizer
+            .decode(view(ids, num_ids), skip_special_tokens != 0)
+            .map_err(|error| error.to_string())?;
+        text.write(decoded.into());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_token_to_id(
+    tokenizer: &TokenizerHandle,
+    token: *const u8,
+    size: usize,
+    id: *mut u32,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || {
+        let token = text_view(token, size, "the token")?;
+        id.write(tokenizer.tokenizer.token_to_id(token).ok_or(Failure::Absent)?);
+        Ok(())
+    })
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_id_to_token(
+    tokenizer: &TokenizerHandle,
+    id: u32,
+    token: *mut Bytes,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || {
+        token.write(tokenizer.tokenizer.id_to_token(id).ok_or(Failure::Absent)?.into());
+        Ok(())
+    })
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_decoding(tokenizer: &TokenizerHandle) -> Decoding {
+    match &tokenizer.plan {
+        None => Decoding { by_piece: 0, strip_character: 0, strip_count: 0 },
+        Some(plan) => Decoding {
+            by_piece: 1,
+            strip_character: plan.strip_character,
+            strip_count: plan.strip_count,
+        },
+    }
+}
+
+/// # Safety
+/// See `trellis_text_tokenizer_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_tokenizer_piece(
+    tokenizer: &TokenizerHandle,
+    id: u32,
+    skip_special_tokens: i32,
+    is_first: i32,
+    piece: *mut Bytes,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || {
+        piece.write(tokenizer.piece(id, skip_special_tokens != 0, is_first != 0)?.into());
+        Ok(())
+    })
+}

@@ -1,0 +1,51 @@
+// Stop strings in streamed text: what precedes a match goes out, what may still become one waits.
+// Last in the path of a token, after the detokenizer.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace trellis {
+
+/// Finds the first of several stop strings in a text that comes in parts, wherever the parts are
+/// cut. The match that is complete first wins, the longest of those complete at the same byte; the
+/// text handed out ends where it begins. Whole UTF-8 characters in, whole characters out. One
+/// thread at a time.
+class StopMatcher {
+ public:
+  struct Output {
+    std::string text;      // what may be handed out
+    bool matched = false;  // a stop string came after it; nothing is handed out any more
+  };
+
+  /// Empty stop strings are ignored.
+  explicit StopMatcher(std::vector<std::string> stop_strings);
+
+  /// Takes the next part. Holds back the longest end of the text that begins a stop string, and no
+  /// more.
+  Output push(std::string_view text);
+
+  /// The end of the text: what was held back. Empty after a match.
+  std::string flush();
+
+  size_t held_bytes() const { return held_.size(); }
+
+ private:
+  /// One stop string and how much of it the text ends with (Knuth, Morris & Pratt 1977).
+  struct Pattern {
+    std::string text;
+    std::vector<size_t> fallback;  // [i]: longest proper prefix of text[0..i] that is also its end
+    size_t matched = 0;
+
+    explicit Pattern(std::string pattern);
+    void advance(char byte);
+    bool complete() const { return matched == text.size(); }
+  };
+
+  std::vector<Pattern> patterns_;
+  std::string held_;  // as long as the longest `matched`
+  bool matched_ = false;
+};
+
+}  // namespace trellis

@@ -1,0 +1,30 @@
+#include "sampling/logprobs.h"
+
+#include "sampling/candidates.h"
+
+#include <cmath>
+
+namespace trellis {
+
+TokenLogprob raw_logprob(std::span<const float> logits, int32_t token, int top) {
+  Candidates candidates;
+  candidates.assign(logits);
+  const double best = candidates.max_logit();
+  double total = 0.0;
+  for (const Candidate& item : candidates.items()) total += std::exp(item.logit - best);
+  const double log_total = best + std::log(total);
+
+  TokenLogprob result;
+  result.token_id = token;
+  result.logprob =
+      static_cast<float>(candidates.items()[static_cast<size_t>(token)].logit - log_total);
+  const size_t count = std::min(static_cast<size_t>(std::max(top, 0)), candidates.size());
+  candidates.sort_front(count);
+  for (size_t i = 0; i < count; ++i) {
+    const Candidate& item = candidates.items()[i];
+    result.top.emplace_back(item.id, static_cast<float>(item.logit - log_total));
+  }
+  return result;
+}
+
+}  // namespace trellis

@@ -1,0 +1,62 @@
+#include "sampling/pipeline.h"
+
+#include "sampling/transforms/logit_bias.h"
+#include "sampling/transforms/min_p.h"
+#include "sampling/transforms/penalties.h"
+#include "sampling/transforms/temperature.h"
+#include "sampling/transforms/top_k.h"
+#include "sampling/transforms/top_p.h"
+
+namespace trellis {
+namespace {
+
+struct Transform {
+  bool is_preference;  // changes which token is the most probable; the others only cut or reshape
+  bool (*enabled)(const SamplingParams&);
+  void (*apply)(const SamplingParams&, const TokenCounts&, Candidates&);
+};
+
+constexpr Transform kTransforms[] = {
+    {true, [](const SamplingParams& p) { return !p.logit_bias.empty(); },
+     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_logit_bias(p, c); }},
+    {true,
+     [](const SamplingParams& p) {
+       return p.repetition_penalty != 1.0f || p.presence_penalty != 0.0f ||
+              p.frequency_penalty != 0.0f;
+     },
+     [](const SamplingParams& p, const TokenCounts& counts, Candidates& c) {
+       apply_penalties(p, counts, c);
+     }},
+    {false, [](const SamplingParams& p) { return p.temperature != 1.0f; },
+     [](const SamplingParams& p, const TokenCounts&, Candidates& c) {
+       apply_temperature(p.temperature, c);
+     }},
+    {false, [](const SamplingParams& p) { return p.top_k > 0; },
+     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_top_k(p.top_k, c); }},
+    {false, [](const SamplingParams& p) { return p.top_p < 1.0f; },
+     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_top_p(p.top_p, c); }},
+    {false, [](const SamplingParams& p) { return p.min_p > 0.0f; },
+     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_min_p(p.min_p, c); }},
+};
+
+}  // namespace
+
+void apply_transforms(
+    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+) {
+  for (const Transform& transform : kTransforms) {
+    if (transform.enabled(params)) transform.apply(params, counts, candidates);
+  }
+}
+
+void apply_preferences(
+    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+) {
+  for (const Transform& transform : kTransforms) {
+    if (transform.is_preference && transform.enabled(params)) {
+      transform.apply(params, counts, candidates);
+    }
+  }
+}
+
+}  // namespace trellis

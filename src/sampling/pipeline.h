@@ -1,0 +1,20 @@
+// The order in which the transforms of a request apply: one table, in pipeline.cpp.
+#pragma once
+
+#include "sampling/candidates.h"
+#include "sampling/token_counts.h"
+#include "trellis/sampling_params.h"
+
+namespace trellis {
+
+/// Applies every transform that the parameters switch on. Temperature must be above 0.
+void apply_transforms(
+    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+);
+
+/// Those that change which token is the most probable: all that greedy choice needs.
+void apply_preferences(
+    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+);
+
+}  // namespace trellis

@@ -1,0 +1,364 @@
+// The engine: one thread that admits requests, plans steps, runs them and hands out tokens.
+#include "trellis/engine.h"
+
+#include "backend/backend.h"
+#include "base/bounded_queue.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "cache/page_pool.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/generation_config.h"
+#include "checkpoint/model_config.h"
+#include "checkpoint/tokenizer_config.h"
+#include "engine/generation.h"
+#include "engine/model_runner.h"
+#include "engine/scheduler.h"
+#include "sampling/validate.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace trellis {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kInboxCapacity = 1024;
+constexpr int64_t kDefaultContextLimit = 32768;
+
+class ChannelStream final : public EventStream {
+ public:
+  explicit ChannelStream(std::shared_ptr<EventChannel> channel) : channel_(std::move(channel)) {}
+  ~ChannelStream() override { channel_->cancel(); }
+  std::optional<Event> next() override { return channel_->pop(); }
+  void cancel() override { channel_->cancel(); }
+
+ private:
+  std::shared_ptr<EventChannel> channel_;
+};
+
+struct Submission {
+  Request request;
+  std::shared_ptr<EventChannel> channel;
+};
+
+ApiError bad_request(std::string parameter, std::string message) {
+  return {400, "invalid_request", std::move(message), std::move(parameter)};
+}
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(const EngineOptions& options, const Progress& progress);
+  ~EngineImpl() override;
+
+  Result<std::unique_ptr<EventStream>> submit(Request request) override;
+  const ModelInfo& info() const override { return info_; }
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  const ChatTemplate* chat_template() const override { return chat_template_.get(); }
+  const SamplingParams& default_sampling() const override { return generation_config_.sampling; }
+
+ private:
+  using Generations = std::vector<std::unique_ptr<Generation>>;
+
+  void load_text(const std::filesystem::path& directory, const ModelConfig& config);
+  void load_model_and_cache(
+      const EngineOptions& options, const ModelConfig& config, const Progress& progress
+  );
+  std::optional<ApiError> check(const Request& request) const;
+
+  // Engine thread.
+  void loop();
+  void admit(bool idle);
+  void start(Submission submission);
+  void drop_cancelled();
+  void run_step(const std::vector<Scheduler::Planned>& planned);
+  void finish(Generation& generation);
+  void fail_all(const std::string& message);
+
+  EngineOptions options_;
+  ModelInfo info_;
+  GenerationConfig generation_config_;
+  std::vector<int32_t> model_stop_ids_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<ChatTemplate> chat_template_;
+
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<CacheStorage> cache_;
+  std::unique_ptr<PagePool> pages_;
+  std::unique_ptr<ModelRunner> runner_;
+  std::unique_ptr<Scheduler> scheduler_;
+  Generations generations_;
+
+  BoundedQueue<Submission> inbox_{kInboxCapacity};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> failed_{false};
+  std::thread thread_;
+};
+
+EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) : options_(options) {
+  const Clock::time_point begin = Clock::now();
+  const std::filesystem::path directory(options.model_directory);
+  if (!std::filesystem::is_directory(directory)) {
+    throw UserError("{}: no such model directory", directory.string());
+  }
+  const ModelConfig config = read_model_config(directory);
+  load_text(directory, config);
+  load_model_and_cache(options, config, progress);
+  info_.load_s = std::chrono::duration<double>(Clock::now() - begin).count();
+  log_info(
+      "loaded model={} architecture={} backend=\"{}\" weights_mib={:.0f} context={} "
+      "cache_mib={:.0f} "
+      "seconds={:.2f}",
+      directory.string(), info_.architecture, info_.backend,
+      static_cast<double>(info_.weight_bytes) / (1 << 20), info_.context_tokens,
+      static_cast<double>(info_.cache_bytes) / (1 << 20), info_.load_s
+  );
+  thread_ = std::thread([this] { loop(); });
+}
+
+void EngineImpl::load_text(const std::filesystem::path& directory, const ModelConfig& config) {
+  generation_config_ = read_generation_config(directory);
+  const TokenizerConfig text = read_tokenizer_config(directory);
+  tokenizer_ = Tokenizer::from_file(directory / "tokenizer.json");
+
+  model_stop_ids_ = generation_config_.eos_token_ids;
+  model_stop_ids_.insert(
+      model_stop_ids_.end(), config.eos_token_ids.begin(), config.eos_token_ids.end()
+  );
+  if (text.eos_token) {
+    if (const auto id = tokenizer_->token_to_id(*text.eos_token)) model_stop_ids_.push_back(*id);
+  }
+  std::sort(model_stop_ids_.begin(), model_stop_ids_.end());
+  model_stop_ids_.erase(
+      std::unique(model_stop_ids_.begin(), model_stop_ids_.end()), model_stop_ids_.end()
+  );
+
+  if (text.chat_template) {
+    Json special = Json::object();
+    const auto set = [&](const char* key, const std::optional<std::string>& token) {
+      if (token) special[key] = *token;
+    };
+    set("bos_token", text.bos_token);
+    set("eos_token", text.eos_token);
+    set("unk_token", text.unk_token);
+    set("pad_token", text.pad_token);
+    chat_template_ = std::make_unique<ChatTemplate>(*text.chat_template, special);
+  }
+}
+
+void EngineImpl::load_model_and_cache(
+    const EngineOptions& options, const ModelConfig& config, const Progress& progress
+) {
+  BackendOptions backend_options;
+  backend_options.num_threads = options.num_threads;
+  if (options.exact_activations) backend_options.activations = ActivationPrecision::kFloat32;
+  backend_ = create_backend(options.backend, backend_options);
+  const Checkpoint checkpoint(options.model_directory);
+
+  const int64_t context = options.context_tokens > 0
+                              ? std::min(options.context_tokens, config.max_position_embeddings)
+                              : std::min(config.max_position_embeddings, kDefaultContextLimit);
+  const int64_t cache_tokens = std::max(options.cache_tokens, context);
+  const auto num_pages = static_cast<int>((cache_tokens + kPageTokens - 1) / kPageTokens);
+  const CacheSpec spec = {
+      static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
+      static_cast<int>(config.head_dim), options.cache_fp32 ? DType::kFloat32 : DType::kFloat16
+  };
+  const size_t needed =
+      checkpoint.bytes() + CacheStorage::bytes_per_page(spec) * static_cast<size_t>(num_pages);
+  if (needed > backend_->available_memory()) {
+    throw UserError(
+        "{}: needs {:.1f} GiB (weights {:.1f}, cache for {} tokens {:.1f}) and {:.1f} GiB are "
+        "free; "
+        "use a smaller context or model",
+        options.model_directory, static_cast<double>(needed) / (1 << 30),
+        static_cast<double>(checkpoint.bytes()) / (1 << 30), cache_tokens,
+        static_cast<double>(needed - checkpoint.bytes()) / (1 << 30),
+        static_cast<double>(backend_->available_memory()) / (1 << 30)
+    );
+  }
+
+  model_ = load_model(checkpoint, config, *backend_, progress);
+  cache_ = std::make_unique<CacheStorage>(*backend_, spec, num_pages);
+  pages_ = std::make_unique<PagePool>(num_pages);
+  runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
+  scheduler_ =
+      std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, options.step_tokens});
+
+  info_.architecture = config.architecture;
+  info_.vocab_size = config.vocab_size;
+  info_.context_tokens = context;
+  info_.weight_bytes = model_->weight_bytes();
+  info_.cache_bytes = cache_->bytes();
+  info_.backend =
+      fmt::format("{} {}, {} threads", backend_->name(), backend_->isa(), backend_->num_threads());
+}
+
+EngineImpl::~EngineImpl() {
+  stopping_.store(true);
+  inbox_.close();
+  thread_.join();
+}
+
+std::optional<ApiError> EngineImpl::check(const Request& request) const {
+  const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
+  if (prompt == 0) {
+    return bad_request("prompt", "the prompt has no tokens, and the model no token to begin with");
+  }
+  if (prompt >= info_.context_tokens) {
+    return bad_request(
+        "prompt", fmt::format(
+                      "the prompt has {} tokens; with at least one token of answer it must fit the "
+                      "context of {} tokens: shorten it or load the model with a larger context",
+                      prompt, info_.context_tokens
+                  )
+    );
+  }
+  for (const int32_t id : request.prompt_ids) {
+    if (id < 0 || id >= info_.vocab_size) {
+      return bad_request(
+          "prompt",
+          fmt::format("token id {} is outside the vocabulary of {} tokens", id, info_.vocab_size)
+      );
+    }
+  }
+  if (request.max_tokens && *request.max_tokens < 1) {
+    return bad_request(
+        "max_tokens", fmt::format("max_tokens must be at least 1, found {}", *request.max_tokens)
+    );
+  }
+  return validate(request.sampling, info_.vocab_size);
+}
+
+Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
+  if (failed_.load()) return ApiError{503, "engine_failed", "the engine has stopped", ""};
+  if (auto error = check(request)) return *error;
+  auto channel = std::make_shared<EventChannel>();
+  std::unique_ptr<EventStream> stream = std::make_unique<ChannelStream>(channel);
+  Submission submission{std::move(request), std::move(channel)};
+  if (!inbox_.try_push(submission)) {
+    return ApiError{429, "overloaded", "too many requests are waiting; try again later", ""};
+  }
+  return stream;
+}
+
+void EngineImpl::loop() {
+  while (!stopping_.load()) {
+    admit(generations_.empty());
+    drop_cancelled();
+    const auto planned = scheduler_->plan();
+    if (planned.empty()) continue;
+    try {
+      run_step(planned);
+    } catch (const std::exception& error) {
+      failed_.store(true);
+      fail_all(error.what());
+      return;
+    }
+  }
+  fail_all("the engine was shut down");
+}
+
+void EngineImpl::admit(bool idle) {
+  if (idle) {
+    if (auto submission = inbox_.pop()) start(std::move(*submission));
+  }
+  while (auto submission = inbox_.try_pop()) start(std::move(*submission));
+}
+
+void EngineImpl::start(Submission submission) {
+  Request& request = submission.request;
+  std::vector<int32_t> stop_ids = request.stop_token_ids;
+  if (!request.ignore_eos) {
+    stop_ids.insert(stop_ids.end(), model_stop_ids_.begin(), model_stop_ids_.end());
+  }
+  const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
+  const int64_t room = info_.context_tokens - prompt;
+  const int64_t limit = prompt + std::min(request.max_tokens.value_or(room), room);
+  generations_.push_back(std::make_unique<Generation>(
+      std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_,
+      std::move(submission.channel)
+  ));
+  scheduler_->add(generations_.back()->sequence());
+}
+
+void EngineImpl::drop_cancelled() {
+  std::vector<Generation*> cancelled;
+  for (const auto& generation : generations_) {
+    if (generation->channel().cancelled()) cancelled.push_back(generation.get());
+  }
+  for (Generation* generation : cancelled) {
+    generation->end(FinishReason::kCancelled);
+    finish(*generation);
+  }
+}
+
+void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
+  const auto owner_of = [&](const Sequence* sequence) -> Generation& {
+    const auto it = std::find_if(generations_.begin(), generations_.end(), [&](const auto& entry) {
+      return &entry->sequence() == sequence;
+    });
+    TRELLIS_CHECK(it != generations_.end(), "every planned sequence belongs to a generation");
+    return **it;
+  };
+  for (const auto& entry : planned) owner_of(entry.sequence).start();
+  const std::span<const float> logits = runner_->run(Scheduler::make_step(planned));
+  Scheduler::commit(planned);
+
+  const auto vocab = static_cast<size_t>(info_.vocab_size);
+  size_t row = 0;
+  for (const auto& entry : planned) {
+    if (!entry.wants_logits) continue;
+    Generation& generation = owner_of(entry.sequence);
+    if (generation.advance(logits.subspan(vocab * row++, vocab))) finish(generation);
+  }
+}
+
+void EngineImpl::finish(Generation& generation) {
+  scheduler_->remove(generation.sequence());
+  std::erase_if(generations_, [&](const auto& entry) { return entry.get() == &generation; });
+}
+
+void EngineImpl::fail_all(const std::string& message) {
+  for (const auto& generation : generations_) {
+    generation->end(FinishReason::kError, message);
+    scheduler_->remove(generation->sequence());
+  }
+  generations_.clear();
+  inbox_.close();
+  while (auto submission = inbox_.try_pop()) {
+    Event event;
+    event.finished = true;
+    event.finish_reason = FinishReason::kError;
+    event.error = message;
+    submission->channel->push(std::move(event));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::load(const EngineOptions& options, const Progress& progress) {
+  return std::make_unique<EngineImpl>(options, progress);
+}
+
+const char* finish_reason_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kNone:
+      return "";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kError:
+      return "error";
+  }
+  return "";
+}
+
+}  // namespace trellis

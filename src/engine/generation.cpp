@@ -1,0 +1,91 @@
+#include "engine/generation.h"
+
+#include "sampling/logprobs.h"
+
+#include <algorithm>
+
+namespace trellis {
+namespace {
+
+double seconds_between(
+    std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to
+) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+Generation::Generation(
+    Request request, std::vector<int32_t> stop_ids, int64_t token_limit, PagePool& pool,
+    const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel
+)
+    : request_(std::move(request)),
+      stop_ids_(std::move(stop_ids)),
+      sequence_(pool, request_.prompt_ids, token_limit),
+      num_prompt_(request_.prompt_ids.size()),
+      sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
+      detokenizer_(tokenizer),
+      stop_matcher_(request_.stop_strings),
+      channel_(std::move(channel)) {
+  usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
+  detokenizer_.prime(request_.prompt_ids);
+}
+
+void Generation::start() {
+  if (!started_) started_ = Clock::now();
+}
+
+bool Generation::advance(std::span<const float> logits) {
+  const bool stops_masked = usage_.decode_tokens < request_.min_tokens;
+  const std::span<const int32_t> banned =
+      stops_masked ? std::span<const int32_t>(stop_ids_) : std::span<const int32_t>();
+  const int32_t token = sampler_.sample({logits, banned});
+  sampler_.accept(token);
+
+  Event event;
+  event.token_ids.push_back(token);
+  if (request_.logprobs >= 0) {
+    event.logprobs.push_back(raw_logprob(logits, token, request_.logprobs));
+  }
+  sequence_.tokens.push_back(token);
+  const Clock::time_point now = Clock::now();
+  if (usage_.decode_tokens++ == 0) {
+    first_token_ = now;
+    usage_.prompt_s = seconds_between(*started_, now);
+  }
+  usage_.decode_s = seconds_between(first_token_, now);
+
+  const bool full = static_cast<int64_t>(sequence_.tokens.size()) >= sequence_.max_tokens;
+  if (std::find(stop_ids_.begin(), stop_ids_.end(), token) != stop_ids_.end()) {
+    const StopMatcher::Output rest = stop_matcher_.push(detokenizer_.flush());
+    event.text = rest.matched ? rest.text : rest.text + stop_matcher_.flush();
+    event.finish_reason = FinishReason::kStop;
+  } else {
+    std::string text = detokenizer_.push(token);
+    if (full) text += detokenizer_.flush();
+    const StopMatcher::Output output = stop_matcher_.push(text);
+    event.text = output.text;
+    if (output.matched) {
+      event.finish_reason = FinishReason::kStop;
+    } else if (full) {
+      event.text += stop_matcher_.flush();
+      event.finish_reason = FinishReason::kLength;
+    }
+  }
+  event.finished = event.finish_reason != FinishReason::kNone;
+  event.usage = usage_;
+  const bool finished = event.finished;
+  channel_->push(std::move(event));
+  return finished;
+}
+
+void Generation::end(FinishReason reason, const std::string& error) {
+  Event event;
+  event.finished = true;
+  event.finish_reason = reason;
+  event.error = error;
+  event.usage = usage_;
+  channel_->push(std::move(event));
+}
+
+}  // namespace trellis

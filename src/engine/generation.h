@@ -1,0 +1,54 @@
+// One request while it runs: its sequence, its sampler, and the way from token ids to the text a
+// client may see.
+#pragma once
+
+#include "engine/event_channel.h"
+#include "engine/sequence.h"
+#include "sampling/sampler.h"
+#include "text/detokenizer.h"
+#include "text/stop_matcher.h"
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace trellis {
+
+/// Owned and used by the engine thread.
+class Generation {
+ public:
+  /// stop_ids: all that end it. token_limit: prompt and answer. tokenizer outlives it.
+  Generation(
+      Request request, std::vector<int32_t> stop_ids, int64_t token_limit, PagePool& pool,
+      const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel
+  );
+
+  Sequence& sequence() { return sequence_; }
+  EventChannel& channel() { return *channel_; }
+
+  /// Notes the time of the first step.
+  void start();
+  /// Chooses the next token from logits, appends it and emits its event. True once the answer is
+  /// complete.
+  bool advance(std::span<const float> logits);
+  /// Emits the last event: cancelled, or failed with a message.
+  void end(FinishReason reason, const std::string& error = "");
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Request request_;
+  std::vector<int32_t> stop_ids_;
+  Sequence sequence_;
+  size_t num_prompt_;
+  Sampler sampler_;
+  Detokenizer detokenizer_;
+  StopMatcher stop_matcher_;
+  std::shared_ptr<EventChannel> channel_;
+  Usage usage_;
+  std::optional<Clock::time_point> started_;
+  Clock::time_point first_token_;
+};
+
+}  // namespace trellis

@@ -1,0 +1,25 @@
+// One forward pass of a batch, as a list: prompt chunks and single tokens are the same thing with
+// other numbers.
+#pragma once
+
+#include "cache/sequence_cache.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace trellis {
+
+/// Some consecutive tokens of one sequence.
+struct StepEntry {
+  const SequenceCache* cache = nullptr;  // has room for first_position + tokens.size() positions
+  int64_t first_position = 0;
+  std::span<const int32_t> tokens;
+  int num_logits = 0;  // how many of the last tokens want logits
+};
+
+struct Step {
+  std::vector<StepEntry> entries;
+};
+
+}  // namespace trellis

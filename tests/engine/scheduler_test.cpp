@@ -1,0 +1,121 @@
+#include "engine/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <random>
+
+namespace trellis {
+namespace {
+
+std::vector<int32_t> prompt_of(size_t tokens) {
+  return std::vector<int32_t>(tokens, 7);
+}
+
+TEST(Scheduler, CutsALongPromptIntoChunksOfTheTokenBudget) {
+  PagePool pool(8);
+  Scheduler scheduler({4, 100});
+  Sequence sequence(pool, prompt_of(250), 260);
+  scheduler.add(sequence);
+
+  std::vector<int64_t> chunks;
+  std::vector<bool> logits;
+  for (int step = 0; step < 3; ++step) {
+    const auto planned = scheduler.plan();
+    ASSERT_EQ(planned.size(), 1u);
+    chunks.push_back(planned[0].num_tokens);
+    logits.push_back(planned[0].wants_logits);
+    Scheduler::commit(planned);
+  }
+
+  EXPECT_THAT(chunks, testing::ElementsAre(100, 100, 50));
+  EXPECT_THAT(logits, testing::ElementsAre(false, false, true));
+}
+
+TEST(Scheduler, GivesGeneratingSequencesTheirTokenBeforePromptsGetTheRest) {
+  PagePool pool(8);
+  Scheduler scheduler({4, 64});
+  Sequence generating(pool, prompt_of(10), 20);
+  Sequence prompt(pool, prompt_of(200), 210);
+  scheduler.add(generating);
+  Scheduler::commit(scheduler.plan());
+  generating.tokens.push_back(3);
+  scheduler.add(prompt);
+
+  const auto planned = scheduler.plan();
+
+  ASSERT_EQ(planned.size(), 2u);
+  EXPECT_EQ(planned[0].sequence, &generating);
+  EXPECT_EQ(planned[0].num_tokens, 1);
+  EXPECT_TRUE(planned[0].wants_logits);
+  EXPECT_EQ(planned[1].sequence, &prompt);
+  EXPECT_EQ(planned[1].num_tokens, 63);
+  EXPECT_FALSE(planned[1].wants_logits);
+}
+
+TEST(Scheduler, LetsASequenceWaitUntilItsWholeAnswerFitsThePool) {
+  PagePool pool(3);
+  Scheduler scheduler({4, 512});
+  Sequence first(pool, prompt_of(10), 2 * kPageTokens);
+  Sequence second(pool, prompt_of(10), 2 * kPageTokens);
+  scheduler.add(first);
+  scheduler.add(second);
+
+  EXPECT_EQ(scheduler.plan().size(), 1u);
+  EXPECT_EQ(scheduler.num_waiting(), 1u);
+
+  scheduler.remove(first);
+  const auto planned = scheduler.plan();
+  ASSERT_EQ(planned.size(), 1u);
+  EXPECT_EQ(planned[0].sequence, &second);
+}
+
+TEST(Scheduler, FeedsEveryTokenExactlyOnceUnderRandomArrivalsAndDepartures) {
+  constexpr uint32_t kSeed = 20261124;
+  SCOPED_TRACE(kSeed);
+  std::mt19937 random(kSeed);
+  PagePool pool(12);
+  Scheduler scheduler({3, 50});
+  std::map<Sequence*, std::unique_ptr<Sequence>> alive;
+  std::map<Sequence*, int64_t> fed;
+  int finished = 0;
+
+  for (int round = 0; round < 3000; ++round) {
+    if (random() % 4 == 0 && alive.size() < 8) {
+      const size_t length = 1 + random() % 300;
+      const auto limit = static_cast<int64_t>(length + 1 + random() % 40);
+      auto sequence = std::make_unique<Sequence>(pool, prompt_of(length), limit);
+      scheduler.add(*sequence);
+      alive.emplace(sequence.get(), std::move(sequence));
+    }
+    const auto planned = scheduler.plan();
+    int64_t total = 0;
+    for (const auto& entry : planned) {
+      EXPECT_EQ(entry.sequence->num_computed, fed[entry.sequence]);
+      fed[entry.sequence] += entry.num_tokens;
+      total += entry.num_tokens;
+    }
+    EXPECT_LE(total, 50);
+    EXPECT_LE(scheduler.num_running(), 3u);
+    Scheduler::commit(planned);
+    for (const auto& entry : planned) {
+      Sequence& sequence = *entry.sequence;
+      if (!entry.wants_logits) continue;
+      sequence.tokens.push_back(1);
+      if (static_cast<int64_t>(sequence.tokens.size()) < sequence.max_tokens) continue;
+      scheduler.remove(sequence);
+      fed.erase(&sequence);
+      alive.erase(&sequence);
+      ++finished;
+    }
+    pool.check_integrity();
+  }
+  EXPECT_GT(finished, 100);
+  for (const auto& [sequence, owner] : alive) scheduler.remove(*sequence);
+  EXPECT_EQ(pool.num_free(), 12);
+}
+
+}  // namespace
+}  // namespace trellis

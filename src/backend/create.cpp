@@ -1,9 +1,6 @@
 // The one place that names the backends.
 #include "backend/backend.h"
-#if __has_include("backend/cpu/cpu_backend.h")
 #include "backend/cpu/cpu_backend.h"
-#define TRELLIS_HAS_CPU
-#endif
 #include "backend/reference/reference_backend.h"
 
 #include <array>
@@ -16,19 +13,15 @@ struct Entry {
   std::unique_ptr<Backend> (*make)(const BackendOptions& options);
 };
 
-#ifdef TRELLIS_HAS_CPU
 std::unique_ptr<Backend> make_cpu(const BackendOptions& options) {
   return make_cpu_backend(options);
 }
-#endif
 
 /// Fastest first: "auto" takes the first.
-constexpr std::array kBackends = {
-#ifdef TRELLIS_HAS_CPU
-    Entry{"cpu", make_cpu},
-#endif
-    Entry{"reference", make_reference_backend},
-};
+constexpr std::array<Entry, 2> kBackends = {{
+    {"cpu", make_cpu},
+    {"reference", make_reference_backend},
+}};
 
 }  // namespace
 

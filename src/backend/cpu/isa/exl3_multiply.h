@@ -1,0 +1,286 @@
+// y = svh * H(Wt^T H(suh * x)) + bias over blocks of 128 x 128 weights, for one instruction set.
+//
+// Integer path: an input block becomes 16-bit integers with one scale; a column pair of the weights
+// is decoded once into a panel in the L1 cache and multiplied with every row of the chunk. Sums of
+// 128 products are exact in 32 bits (see kActivationLimit), then go to fp32 block by block, so a
+// row's bits depend neither on the other rows nor on the instruction set. Float path: the same with
+// exact fp32 weights and unrounded inputs, in one fixed order of summation.
+#pragma once
+
+#include "backend/cpu/isa/exl3_decode.h"
+
+namespace trellis::cpu::TRELLIS_ISA {
+namespace {
+
+// The lanes of one sum add 64 products. mul1: |byte sum - 510.27| <= 510.3, so 64 * 511 * 32767 <
+// 2^31. 3inst, mcg: |weight| <= 4094, so 64 * 4094 * 8191 < 2^31.
+struct CodeScale {
+  float activation_limit;
+  float weight_unit;
+  double center;  // the integer weight that stands for zero
+};
+// 0.0018157958984375 / 0.00676727294921875 above 510: spec of mul1, the affine form of its rounded
+// product.
+constexpr CodeScale kCodeScales[3] = {
+    {8191.0f, 1.0f / 1024, 0.0},
+    {8191.0f, 1.0f / 1024, 0.0},
+    {32767.0f, 0.00676727294921875f, 510.0 + 0.0018157958984375 / 0.00676727294921875}
+};
+
+/// 128 numbers, times the orthonormal Hadamard matrix, in place.
+inline void hadamard128(float* x) {
+  constexpr int kVectors = kBlock / kLanes;
+  Floats v[kVectors];
+  const Floats scale = fill(0.088388347648318447f);
+  for (int i = 0; i < kVectors; ++i) v[i] = lane_butterflies(load(x + i * kLanes));
+  for (int stride = 1; stride < kVectors; stride *= 2) {
+    for (int i = 0; i < kVectors; ++i) {
+      if ((i & stride) != 0) continue;
+      const Floats a = v[i];
+      const Floats b = v[i + stride];
+      v[i] = add(a, b);
+      v[i + stride] = sub(a, b);
+    }
+  }
+  for (int i = 0; i < kVectors; ++i) store(x + i * kLanes, mul(v[i], scale));
+}
+
+/// Input 64 s + 16 i + r goes to place 64 s + 4 r + i.
+template <typename T>
+inline void to_panel_order(const T* x, T* out) {
+  for (int half = 0; half < 2; ++half) {
+    for (int row = 0; row < 16; ++row) {
+      for (int tile = 0; tile < 4; ++tile)
+        out[64 * half + 4 * row + tile] = x[64 * half + 16 * tile + row];
+    }
+  }
+}
+
+inline void quantize_block(
+    const float* x, const CodeScale& code, int16_t* integers, BlockScale* result
+) {
+  // poison is 0, or NaN when any input is not finite: it turns the row's outputs into NaN instead
+  // of noise.
+  Floats top = fill(0.0f);
+  Floats poison = fill(0.0f);
+  for (int i = 0; i < kBlock; i += kLanes) {
+    top = larger(top, absolute(load(x + i)));
+    poison = fma(load(x + i), fill(0.0f), poison);
+  }
+  const float maximum = largest(top);
+  const bool usable = maximum > 1e-30f && maximum < 1e30f;
+  const float inverse = usable ? code.activation_limit / maximum : 0.0f;
+  result->scale =
+      (usable ? maximum / code.activation_limit * code.weight_unit : 0.0f) + sum(poison);
+  alignas(64) int16_t natural[kBlock];
+  for (int i = 0; i < kBlock; i += kLanes)
+    store_int16(natural + i, mul(load(x + i), fill(inverse)));
+  to_panel_order(natural, integers);
+  int64_t totals[2] = {0, 0};  // tiles 0, 1 and tiles 2, 3 of each half: the two lanes of an output
+  for (int i = 0; i < kBlock; ++i) totals[(i >> 5) & 1] += natural[i];
+  for (int lane = 0; lane < 2; ++lane) {
+    const double offset = -code.center * static_cast<double>(totals[lane]);
+    result->correction[lane] = static_cast<int32_t>(offset < 0 ? offset - 0.5 : offset + 0.5);
+  }
+}
+
+void exl3_prepare(const Exl3Matrix& matrix, const float* x, int64_t row, const Exl3Input& input) {
+  alignas(64) float block[kBlock];
+  for (int64_t b = 0; b < input.blocks; ++b) {
+    const int64_t begin = b * kBlock;
+    const int64_t left = matrix.in_features - begin;
+    for (int i = 0; i < kBlock; i += kLanes) {
+      const int64_t n = left - i;
+      const Floats part =
+          n >= kLanes ? load(x + begin + i)
+                      : (n > 0 ? load_part(x + begin + i, static_cast<int>(n)) : fill(0.0f));
+      store(block + i, mul(part, load(matrix.suh + begin + i)));
+    }
+    hadamard128(block);
+    const int64_t place = b * input.rows + row;
+    if (input.integers != nullptr) {
+      quantize_block(
+          block, kCodeScales[matrix.codebook], input.integers + place * kBlock, input.scales + place
+      );
+    } else {
+      to_panel_order(block, input.floats + place * kBlock);
+    }
+  }
+}
+
+/// sums: of row 0 and the first column of the pair; the second column lies 8 * 16 floats on, the
+/// next row 256.
+template <int kRows>
+inline void multiply_integers(
+    const int16_t* panel, const int16_t* x, const BlockScale* scales, float* sums
+) {
+  // With few rows, several sums per row hide the latency of the dot product; integers do not mind
+  // the order.
+  constexpr int kChains = kRows >= 4 ? 1 : (kRows == 1 ? 4 : 2);
+  Sums total[kRows][2][kChains];
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < 2; ++c) {
+      total[r][c][0] = repeat2_sums(scales[r].correction);
+      for (int chain = 1; chain < kChains; ++chain) total[r][c][chain] = zero_sums();
+    }
+  }
+  for (int k = 0; k < 32; k += kChains) {
+#pragma GCC unroll 4
+    for (int chain = 0; chain < kChains; ++chain) {
+      const Words first = load_words(panel + (k + chain) * 64);
+      const Words second = load_words(panel + (k + chain) * 64 + 32);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const Words a = repeat4_words(x + r * kBlock + (k + chain) * 4);
+        total[r][0][chain] = dot(total[r][0][chain], first, a);
+        total[r][1][chain] = dot(total[r][1][chain], second, a);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < 2; ++c) {
+      Sums all = total[r][c][0];
+      for (int chain = 1; chain < kChains; ++chain) all = add_sums(all, total[r][c][chain]);
+      add_scaled(sums + r * 256 + c * 8 * 16, all, scales[r].scale);
+    }
+  }
+}
+
+/// As multiply_integers for one row, each vector of weights used as soon as it is decoded.
+template <int kBits, Code kCode>
+void decode_and_multiply(
+    const uint16_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
+) {
+  Sums total[2][2];
+  for (int c = 0; c < 2; ++c) {
+    total[c][0] = repeat2_sums(scale.correction);
+    total[c][1] = zero_sums();
+  }
+  visit_states<kBits>(block, column, [&]<int kStep>(int half, Words state) {
+    constexpr int kSlot = panel_slot<kStep>();
+    Sums& sum = total[kSlot & 1][kStep & 1];
+    sum = dot(sum, integer_weight<kCode>(state), repeat4_words(x + half * 64 + kSlot / 2 * 4));
+  });
+  for (int c = 0; c < 2; ++c)
+    add_scaled(sums + c * 8 * 16, add_sums(total[c][0], total[c][1]), scale.scale);
+}
+using DecodeAndMultiply = void (*)(
+    const uint16_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
+);
+constexpr DecodeAndMultiply kDecodeAndMultiply[3][8] = TRELLIS_ALL_CODES(decode_and_multiply);
+
+/// As above with floats: 32 lanes per column, the second column 8 * 32 floats on, the next row 512.
+template <int kRows>
+inline void multiply_floats(const float* panel, const float* x, float* sums) {
+  constexpr int kParts = 32 / kLanes;
+  for (int c = 0; c < 2; ++c) {
+    Floats total[kRows][kParts];
+    for (int r = 0; r < kRows; ++r) {
+      for (int p = 0; p < kParts; ++p) total[r][p] = fill(0.0f);
+    }
+    for (int k = 0; k < 32; ++k) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const Floats a = repeat4(x + r * kBlock + k * 4);
+#pragma GCC unroll 8
+        for (int p = 0; p < kParts; ++p) {
+          total[r][p] = fma(load(panel + k * 64 + c * 32 + p * kLanes), a, total[r][p]);
+        }
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      for (int p = 0; p < kParts; ++p) {
+        float* place = sums + r * 512 + c * 8 * 32 + p * kLanes;
+        store(place, add(load(place), total[r][p]));
+      }
+    }
+  }
+}
+
+/// Adds the lanes of each output, undoes the rotation, scales and stores. sums: [16 columns][8
+/// tiles][kLanesPerOutput].
+template <int kLanesPerOutput>
+inline void finish_row(const Exl3Matrix& matrix, int64_t out_block, const float* sums, float* y) {
+  alignas(64) float block[kBlock];
+  for (int column = 0; column < 16; ++column) {
+    for (int tile = 0; tile < 8; ++tile) {
+      const float* lanes = sums + (column * 8 + tile) * kLanesPerOutput;
+      float total = lanes[0] + lanes[1];
+      if constexpr (kLanesPerOutput == 4) total += lanes[2] + lanes[3];
+      block[16 * tile + column] = total;
+    }
+  }
+  hadamard128(block);
+  const int64_t begin = out_block * kBlock;
+  const int64_t left = matrix.out_features - begin;
+  const int64_t n = left < kBlock ? left : kBlock;
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Floats v = mul(load(block + i), load(matrix.svh + begin + i));
+    const int lanes = n - i < kLanes ? static_cast<int>(n - i) : kLanes;
+    if (matrix.bias != nullptr) v = add(v, load_part(matrix.bias + begin + i, lanes));
+    store_part(y + begin + i, v, lanes);
+  }
+}
+
+void exl3_multiply(
+    const Exl3Matrix& matrix, int64_t out_block, const Exl3Input& input, int64_t begin, int64_t end,
+    float* scratch, float* y, int64_t y_stride
+) {
+  const int64_t rows = end - begin;
+  const int64_t block_words = 1024 * matrix.bits;
+  const uint16_t* words = matrix.words + out_block * matrix.in_blocks * block_words;
+  const bool integers = input.integers != nullptr;
+  const int64_t row_sums = integers ? 256 : 512;
+  float* sums = scratch + 2 * kPanelWeights;
+  for (int64_t i = 0; i < rows * row_sums; i += kLanes) store(sums + i, fill(0.0f));
+
+  for (int64_t b = 0; b < matrix.in_blocks; ++b, words += block_words) {
+    const int64_t place = b * input.rows + begin;
+    for (int column = 0; column < 8; ++column) {
+      if (integers && rows == 1) {
+        kDecodeAndMultiply[matrix.codebook][matrix.bits - 1](
+            words, column, input.integers + place * kBlock, input.scales[place], sums + column * 16
+        );
+      } else if (integers) {
+        auto* panel = reinterpret_cast<int16_t*>(scratch);
+        kDecodeIntegers[matrix.codebook][matrix.bits - 1](words, column, panel);
+        const int16_t* x = input.integers + place * kBlock;
+        const BlockScale* scales = input.scales + place;
+        float* out = sums + column * 16;
+        int64_t r = 0;
+        const auto rows_at_once = [&]<int kRows>() {
+          for (; r + kRows <= rows; r += kRows) {
+            multiply_integers<kRows>(panel, x + r * kBlock, scales + r, out + r * 256);
+          }
+        };
+        if constexpr (kIntegerRows >= 8) rows_at_once.template operator()<8>();
+        if constexpr (kIntegerRows >= 4) rows_at_once.template operator()<4>();
+        rows_at_once.template operator()<2>();
+        rows_at_once.template operator()<1>();
+      } else {
+        kDecodeFloats[matrix.codebook][matrix.bits - 1](words, column, scratch);
+        const float* x = input.floats + place * kBlock;
+        float* out = sums + column * 32;
+        int64_t r = 0;
+        const auto rows_at_once = [&]<int kRows>() {
+          for (; r + kRows <= rows; r += kRows)
+            multiply_floats<kRows>(scratch, x + r * kBlock, out + r * 512);
+        };
+        if constexpr (kFloatRows >= 4) rows_at_once.template operator()<4>();
+        rows_at_once.template operator()<1>();
+      }
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    float* row = y + (begin + r) * y_stride;
+    if (integers) {
+      finish_row<2>(matrix, out_block, sums + r * 256, row);
+    } else {
+      finish_row<4>(matrix, out_block, sums + r * 512, row);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trellis::cpu::TRELLIS_ISA

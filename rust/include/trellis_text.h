@@ -1,7 +1,8 @@
-// The C face of the Rust text stack: tokenizers, chat templates, grammars. Only src/text includes this.
-// Every function may be called from any thread; objects are immutable after creation. Functions that can fail return
-// kTrellisTextOk or another status with a message in *error; outputs are written only on success. Every
-// trellis_text_bytes and trellis_text_ids that was written must be freed with its free function, once.
+// The C face of the Rust text stack: tokenizers, chat templates, grammars. Only src/text includes
+// this. Every function may be called from any thread; objects are immutable after creation.
+// Functions that can fail return kTrellisTextOk or another status with a message in *error; outputs
+// are written only on success. Every trellis_text_bytes and trellis_text_ids that was written must
+// be freed with its free function, once.
 #ifndef TRELLIS_TEXT_H_
 #define TRELLIS_TEXT_H_
 
@@ -80,8 +81,9 @@ typedef struct {
 
 trellis_text_decoding trellis_text_tokenizer_decoding(const trellis_text_tokenizer* tokenizer);
 
-/// The bytes that a token adds to the text, not always whole UTF-8. is_first: 1 for the first token that is decoded.
-/// Needs by_piece. kTrellisTextAbsent for an id outside the vocabulary and for skipped special tokens.
+/// The bytes that a token adds to the text, not always whole UTF-8. is_first: 1 for the first token
+/// that is decoded. Needs by_piece. kTrellisTextAbsent for an id outside the vocabulary and for
+/// skipped special tokens.
 int trellis_text_tokenizer_piece(
     const trellis_text_tokenizer* tokenizer, uint32_t id, int skip_special_tokens, int is_first,
     trellis_text_bytes* piece, trellis_text_bytes* error
@@ -93,14 +95,15 @@ int trellis_text_template_new(
 );
 void trellis_text_template_free(trellis_text_template* compiled);
 
-/// Renders with the variables of a JSON object. now: what strftime_now formats. kTrellisTextRaised if the template
-/// refuses its input.
+/// Renders with the variables of a JSON object. now: what strftime_now formats. kTrellisTextRaised
+/// if the template refuses its input.
 int trellis_text_template_render(
     const trellis_text_template* compiled, const uint8_t* variables_json, size_t size,
     const struct tm* now, trellis_text_bytes* text, trellis_text_bytes* error
 );
 
-/// Whether a grammar for constrained output can be compiled for this tokenizer. kind: "json_schema", "regex" or "lark".
+/// Whether a grammar for constrained output can be compiled for this tokenizer. kind:
+/// "json_schema", "regex" or "lark".
 int trellis_text_grammar_check(
     const trellis_text_tokenizer* tokenizer, const uint8_t* kind, size_t kind_size,
     const uint8_t* grammar, size_t grammar_size, trellis_text_bytes* error

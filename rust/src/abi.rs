@@ -1,5 +1,5 @@
-//! What every entry point shares: owned byte buffers, statuses, and the guard that turns errors and panics into
-//! messages.
+//! What every entry point shares: owned byte buffers, statuses, and the guard that turns errors and
+//! panics into messages.
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -1,5 +1,5 @@
-//! Chat templates rendered as transformers renders them, by minijinja: same whitespace rules, same filters, and bounds
-//! on what a template may do.
+//! Chat templates rendered as transformers renders them, by minijinja: same whitespace rules, same
+//! filters, and bounds on what a template may do.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,13 +13,15 @@ use minijinja_contrib::pycompat;
 use crate::abi::{guard, text_view, Bytes, Failure};
 use crate::generation_tag::replace_generation_tags;
 use crate::python_text::{str_of, tojson};
+use crate::python_value::python_value;
 
 /// Far above any real template.
 const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// Far above any conversation that fits a context.
 const MAX_VARIABLES_BYTES: usize = 64 << 20;
 const MAX_OUTPUT_BYTES: usize = 64 << 20;
-/// Instructions of one rendering, about a second; a conversation of a thousand messages needs a hundredth.
+/// Instructions of one rendering, about a second; a conversation of a thousand messages needs a
+/// hundredth.
 const MAX_STEPS: u64 = 20_000_000;
 /// Macros that call each other.
 const MAX_DEPTH: usize = 100;
@@ -150,7 +152,9 @@ impl TemplateHandle {
         let mut output = BoundedOutput(Vec::new());
         environment
             .get_template(NAME)
-            .and_then(|template| template.render_captured_to(&variables, &mut output).map(|_| ()))
+            .and_then(|template| {
+                template.render_captured_to(python_value(variables), &mut output).map(|_| ())
+            })
             .map_err(|error| failure(&error))?;
         Ok(output.0)
     }
@@ -197,7 +201,8 @@ fn failure(error: &Error) -> Failure {
 /// The time that `strftime_now` formats.
 struct Now(libc::tm);
 
-// SAFETY: the one pointer in a tm names the time zone; it is only read, while the caller of render waits.
+// SAFETY: the one pointer in a tm names the time zone; it is only read, while the caller of render
+// waits.
 unsafe impl Send for Now {}
 unsafe impl Sync for Now {}
 
@@ -210,7 +215,8 @@ impl Now {
         let format = std::ffi::CString::new(format).map_err(|_| invalid())?;
         let mut buffer = vec![0u8; 1024];
         let target = buffer.as_mut_ptr().cast();
-        // SAFETY: the buffer is as long as it is said to be, the format ends with a zero, the tm is whole.
+        // SAFETY: the buffer is as long as it is said to be, the format ends with a zero, the tm is
+        // whole.
         let size = unsafe { libc::strftime(target, buffer.len(), format.as_ptr(), &self.0) };
         if size == 0 {
             return Err(invalid());

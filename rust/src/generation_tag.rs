@@ -1,5 +1,6 @@
-//! `{% generation %}` marks the assistant's words for training. It changes nothing in the text, and minijinja does not
-//! know it, so each tag becomes an `if` that is always true: the same rules for whitespace, no effect.
+//! `{% generation %}` marks the assistant's words for training. It changes nothing in the text, and
+//! minijinja does not know it, so each tag becomes an `if` that is always true: the same rules for
+//! whitespace, no effect.
 
 /// The source without generation tags.
 pub fn replace_generation_tags(source: &str) -> String {

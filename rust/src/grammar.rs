@@ -1,4 +1,5 @@
-//! Checks of grammars for constrained output, by compiling them with llguidance for the tokenizer's vocabulary.
+//! Checks of grammars for constrained output, by compiling them with llguidance for the tokenizer's
+//! vocabulary.
 
 use llguidance::api::{GrammarInit, ParserLimits, TopLevelGrammar};
 use llguidance::earley::ValidationResult;

@@ -1,5 +1,6 @@
-//! Tokenizers, chat templates and grammar checks behind the C functions of `include/trellis_text.h`.
-//! Nothing here keeps state beyond the objects handed out, and no panic leaves an entry point.
+//! Tokenizers, chat templates and grammar checks behind the C functions of
+//! `include/trellis_text.h`. Nothing here keeps state beyond the objects handed out, and no panic
+//! leaves an entry point.
 
 mod abi;
 mod chat_template;
@@ -7,4 +8,5 @@ mod generation_tag;
 mod grammar;
 mod pieces;
 mod python_text;
+mod python_value;
 mod tokenizer;

@@ -1,5 +1,6 @@
-//! What one token adds to the decoded text. The decoders of tokenizer.json are written for whole sequences; those that
-//! treat each token by itself are taken apart here, so that text can be streamed in O(1) per token and exactly.
+//! What one token adds to the decoded text. The decoders of tokenizer.json are written for whole
+//! sequences; those that treat each token by itself are taken apart here, so that text can be
+//! streamed in O(1) per token and exactly.
 
 use std::collections::HashMap;
 
@@ -60,7 +61,8 @@ impl PiecePlan {
         Some(())
     }
 
-    /// After these steps tokens are bytes, not text, and further steps on text would see broken characters.
+    /// After these steps tokens are bytes, not text, and further steps on text would see broken
+    /// characters.
     fn yields_bytes(&self) -> bool {
         matches!(self.steps.last(), Some(Step::ByteFallback | Step::ByteLevel(_)))
     }
@@ -113,8 +115,8 @@ fn fallback_byte(token: &str) -> Option<u8> {
     u8::from_str_radix(digits, 16).ok()
 }
 
-/// The characters that stand for bytes in byte-level vocabularies: printable Latin-1 for itself, the other bytes in
-/// order from U+0100 (Radford et al. 2019, GPT-2's `bytes_to_unicode`).
+/// The characters that stand for bytes in byte-level vocabularies: printable Latin-1 for itself,
+/// the other bytes in order from U+0100 (Radford et al. 2019, GPT-2's `bytes_to_unicode`).
 fn byte_level_characters() -> HashMap<char, u8> {
     let mut next = 0x100;
     (0..=255u8)

@@ -1,4 +1,5 @@
-//! How Python spells values: `str()`, `repr()` and `json.dumps`, as templates written for Jinja2 expect.
+//! How Python spells values: `str()`, `repr()` and `json.dumps`, as templates written for Jinja2
+//! expect.
 
 use minijinja::value::{from_args, Kwargs, Rest, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
@@ -106,8 +107,8 @@ struct JsonStyle {
     sort_keys: bool,
 }
 
-/// The `tojson` filter of chat templates: `json.dumps` without escapes for HTML. Its arguments, by position or name:
-/// ensure_ascii, indent, separators, sort_keys.
+/// The `tojson` filter of chat templates: `json.dumps` without escapes for HTML. Its arguments, by
+/// position or name: ensure_ascii, indent, separators, sort_keys.
 pub fn tojson(value: &Value, arguments: Rest<Value>) -> Result<Value, Error> {
     let style = JsonStyle::from_arguments(&arguments)?;
     let mut output = String::new();

@@ -54,6 +54,12 @@ std::string ChatTemplate::render(
     const OrderedJson& messages, const OrderedJson& tools, bool add_generation_prompt,
     const OrderedJson& extra_variables
 ) const {
+  if (!messages.is_array()) {
+    throw UserError("messages must be an array, found {}", messages.type_name());
+  }
+  if (!extra_variables.is_object()) {
+    throw UserError("template variables must be an object, found {}", extra_variables.type_name());
+  }
   OrderedJson variables = OrderedJson::object();
   for (const auto& [name, value] : special_tokens_.items()) {
     if (!value.is_null()) variables[name] = value;

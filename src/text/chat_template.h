@@ -31,10 +31,12 @@ class ChatTemplate {
   ChatTemplate(const ChatTemplate&) = delete;
   ChatTemplate& operator=(const ChatTemplate&) = delete;
 
-  /// messages: an array of objects with role and content. tools, documents: arrays or null.
+  /// messages: an array of objects with role and content. tools: an array or null.
   /// extra_variables: an object, e.g. {"enable_thinking": false}; its members win over special
   /// tokens. Throws UserError: with the template's own message where it calls raise_exception, and
-  /// saying what is wrong where it fails, does not end or prints without bound.
+  /// saying what is wrong where it fails, does not end within 20 million steps or prints more than
+  /// 64 MiB. Steps are bounded; strings that a template builds in its variables are not. Tuples
+  /// print as lists; in all else the text is the one that transformers renders.
   std::string render(
       const OrderedJson& messages, const OrderedJson& tools, bool add_generation_prompt,
       const OrderedJson& extra_variables = OrderedJson::object()

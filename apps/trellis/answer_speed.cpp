@@ -1,0 +1,22 @@
+#include "apps/trellis/answer_speed.h"
+
+#include <fmt/format.h>
+
+namespace trellis {
+namespace {
+
+double per_second(int64_t tokens, double seconds) {
+  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+}
+
+}  // namespace
+
+std::string describe_speed(const Usage& usage) {
+  return fmt::format(
+      "{} tokens at {:.1f} tokens/s; prompt of {} tokens at {:.1f} tokens/s", usage.decode_tokens,
+      per_second(usage.decode_tokens - 1, usage.decode_s), usage.prompt_tokens,
+      per_second(usage.prompt_tokens, usage.prompt_s)
+  );
+}
+
+}  // namespace trellis

@@ -1,0 +1,76 @@
+#include "apps/trellis/bare_model.h"
+
+#include "apps/trellis/memory_plan.h"
+#include "apps/trellis/progress_bar.h"
+#include "checkpoint/checkpoint.h"
+
+namespace trellis {
+namespace {
+
+int num_pages(int num_sequences, int64_t sequence_tokens) {
+  return num_sequences * static_cast<int>((sequence_tokens + kPageTokens - 1) / kPageTokens);
+}
+
+}  // namespace
+
+BareModel::BareModel(
+    std::unique_ptr<Model> model, Backend& backend, DType cache_dtype, int num_sequences,
+    int64_t sequence_tokens
+)
+    : model_(std::move(model)),
+      cache_(backend, model_->cache_spec(cache_dtype), num_pages(num_sequences, sequence_tokens)),
+      pool_(num_pages(num_sequences, sequence_tokens)),
+      runner_(*model_, backend, cache_) {
+  sequences_.reserve(static_cast<size_t>(num_sequences));
+  for (int i = 0; i < num_sequences; ++i) {
+    const bool reserved = sequences_.emplace_back(pool_).reserve(sequence_tokens);
+    TRELLIS_CHECK(reserved, "the pool was made for these sequences");
+  }
+}
+
+std::span<const float> BareModel::run(
+    int sequence, int64_t first_position, std::span<const int32_t> tokens, int num_logits
+) {
+  const SequenceCache* cache = &sequences_[static_cast<size_t>(sequence)];
+  step_.entries.assign(1, {cache, first_position, tokens, num_logits});
+  return runner_.run(step_);
+}
+
+std::span<const float> BareModel::run_all(int64_t position, std::span<const int32_t> tokens) {
+  TRELLIS_CHECK_EQ(tokens.size(), sequences_.size(), "one token for each sequence");
+  step_.entries.clear();
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    step_.entries.push_back({&sequences_[i], position, tokens.subspan(i, 1), 1});
+  }
+  return runner_.run(step_);
+}
+
+std::unique_ptr<BareModel> load_bare_model(
+    const std::string& directory, Backend& backend, DType cache_dtype, int num_sequences,
+    int64_t sequence_tokens
+) {
+  const ModelConfig config = read_model_config(directory);
+  const Checkpoint checkpoint(directory);
+  const size_t cache_bytes =
+      plan_cache_bytes(config, cache_dtype, num_pages(num_sequences, sequence_tokens));
+  require_memory(backend, directory, checkpoint.bytes() + cache_bytes);
+  ProgressBar bar("Loading", "B");
+  auto model = load_model(checkpoint, config, backend, [&bar](size_t done, size_t total) {
+    bar.update(static_cast<double>(done), static_cast<double>(total));
+  });
+  return std::make_unique<BareModel>(
+      std::move(model), backend, cache_dtype, num_sequences, sequence_tokens
+  );
+}
+
+void require_memory(const Backend& backend, const std::string& what, size_t bytes) {
+  const size_t available = backend.available_memory();
+  if (available == 0 || bytes <= available) return;  // 0: unknown
+  throw UserError(
+      "{}: needs about {} of memory and {} are free; use a smaller model, context or batch", what,
+      format_quantity(static_cast<double>(bytes), "B"),
+      format_quantity(static_cast<double>(available), "B")
+  );
+}
+
+}  // namespace trellis

@@ -1,0 +1,102 @@
+#include "apps/trellis/model_arguments.h"
+
+#include "apps/trellis/progress_bar.h"
+
+#include <filesystem>
+
+namespace trellis {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+}  // namespace
+
+CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments) {
+  return command.add_option(
+      "-m,--model", arguments.model_directory, "Model directory: EXL3 or plain fp16, bf16, fp32"
+  );
+}
+
+void add_backend_options(CLI::App& command, ModelArguments& arguments) {
+  command.add_option("--backend", arguments.backend, "What computes")
+      ->check(CLI::IsMember({"auto", "cpu", "reference"}))
+      ->capture_default_str();
+  add_threads_option(command, arguments.num_threads);
+  command
+      .add_option(
+          "--activations", arguments.activations,
+          "Input of linear layers: auto may round it to integers, fp32 never does"
+      )
+      ->check(CLI::IsMember({"auto", "fp32"}))
+      ->capture_default_str();
+}
+
+void add_cache_options(CLI::App& command, ModelArguments& arguments) {
+  command
+      .add_option(
+          "--context", arguments.context_tokens,
+          "Most tokens of prompt and answer together; 0 = the model's limit, at most 32768"
+      )
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+      ->capture_default_str();
+  command.add_option("--cache-type", arguments.cache_type, "Type of cached keys and values")
+      ->check(CLI::IsMember({"fp16", "fp32"}))
+      ->capture_default_str();
+}
+
+void add_threads_option(CLI::App& command, int& num_threads) {
+  command.add_option("--threads", num_threads, "Threads; 0 = one per CPU")
+      ->check(CLI::Range(0, kMaxThreads))
+      ->capture_default_str();
+}
+
+void add_codebook_option(CLI::App& command, std::string& codebook) {
+  command.add_option("--codebook", codebook, "Codebook of the weights")
+      ->check(CLI::IsMember({"3inst", "mcg", "mul1"}))
+      ->capture_default_str();
+}
+
+CLI::Option* add_json_flag(CLI::App& command, bool& json) {
+  return command.add_flag("--json", json, "Print one JSON document on stdout");
+}
+
+void require_directory(const std::string& directory) {
+  if (!std::filesystem::is_directory(directory)) {
+    throw UserError("{}: no such model directory", directory);
+  }
+}
+
+exl3::Codebook parse_codebook(const std::string& name) {
+  for (const auto codebook :
+       {exl3::Codebook::k3inst, exl3::Codebook::kMcg, exl3::Codebook::kMul1}) {
+    if (name == exl3::codebook_name(codebook)) return codebook;
+  }
+  throw UserError("--codebook: expected 3inst, mcg or mul1, found \"{}\"", name);
+}
+
+BackendOptions backend_options(const ModelArguments& arguments) {
+  BackendOptions options;
+  options.num_threads = arguments.num_threads;
+  if (arguments.activations == "fp32") options.activations = ActivationPrecision::kFloat32;
+  return options;
+}
+
+DType cache_dtype(const ModelArguments& arguments) {
+  return arguments.cache_type == "fp32" ? DType::kFloat32 : DType::kFloat16;
+}
+
+std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
+  EngineOptions options;
+  options.model_directory = arguments.model_directory;
+  options.backend = arguments.backend;
+  options.num_threads = arguments.num_threads;
+  options.exact_activations = arguments.activations == "fp32";
+  options.context_tokens = arguments.context_tokens;
+  options.cache_fp32 = arguments.cache_type == "fp32";
+  ProgressBar bar("Loading", "B");
+  return Engine::load(options, [&bar](size_t done, size_t total) {
+    bar.update(static_cast<double>(done), static_cast<double>(total));
+  });
+}
+
+}  // namespace trellis

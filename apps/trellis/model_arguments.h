@@ -1,0 +1,48 @@
+// Options that several verbs share: which model, on which backend, with which cache.
+#pragma once
+
+#include "backend/backend.h"
+#include "exl3/codebook.h"
+#include "trellis/engine.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace trellis {
+
+struct ModelArguments {
+  std::string model_directory;
+  std::string backend = "auto";
+  int num_threads = 0;
+  std::string activations = "auto";
+  int64_t context_tokens = 0;  // 0: the model's own limit
+  std::string cache_type = "fp16";
+};
+
+/// -m
+CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments);
+/// --backend, --threads, --activations
+void add_backend_options(CLI::App& command, ModelArguments& arguments);
+/// --context, --cache-type
+void add_cache_options(CLI::App& command, ModelArguments& arguments);
+/// --threads
+void add_threads_option(CLI::App& command, int& num_threads);
+/// --codebook: a name that parse_codebook() knows
+void add_codebook_option(CLI::App& command, std::string& codebook);
+/// --json
+CLI::Option* add_json_flag(CLI::App& command, bool& json);
+
+/// Throws UserError unless directory is one.
+void require_directory(const std::string& directory);
+/// "3inst", "mcg" or "mul1".
+exl3::Codebook parse_codebook(const std::string& name);
+BackendOptions backend_options(const ModelArguments& arguments);
+DType cache_dtype(const ModelArguments& arguments);
+
+/// Loads the model, with a progress bar on stderr. Throws UserError.
+std::unique_ptr<Engine> load_engine(const ModelArguments& arguments);
+
+}  // namespace trellis

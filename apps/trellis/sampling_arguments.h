@@ -1,0 +1,33 @@
+// Options that say how tokens are chosen. What is not given stays as the model's
+// generation_config.json has it.
+#pragma once
+
+#include "trellis/sampling_params.h"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trellis {
+
+struct SamplingArguments {
+  std::optional<float> temperature;
+  std::optional<int> top_k;
+  std::optional<float> top_p;
+  std::optional<float> min_p;
+  std::optional<float> repetition_penalty;
+  std::optional<float> presence_penalty;
+  std::optional<float> frequency_penalty;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> logit_bias;  // "ID=BIAS"
+};
+
+void add_sampling_options(CLI::App& command, SamplingArguments& arguments);
+
+/// defaults with what the options say in their place. Throws UsageError for a malformed
+/// --logit-bias. Ranges are checked where the request is submitted.
+SamplingParams apply(const SamplingArguments& arguments, SamplingParams defaults);
+
+}  // namespace trellis

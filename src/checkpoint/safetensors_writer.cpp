@@ -4,8 +4,6 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 
-#include <algorithm>
-
 namespace trellis {
 namespace {
 
@@ -47,12 +45,18 @@ class HeaderBuilder {
   uint64_t end_ = 0;
 };
 
-/// Wide elements first: then all of them are aligned to their own size, whatever their count.
-template <typename Items, typename GetDType>
-void sort_by_element_size(Items& items, GetDType dtype_of) {
-  std::stable_sort(items.begin(), items.end(), [&](const auto& a, const auto& b) {
-    return dtype_bytes(dtype_of(a)) > dtype_bytes(dtype_of(b));
-  });
+/// Wide elements first, otherwise as they are: then each is aligned to its own size, whatever their
+/// counts.
+template <typename Item, typename GetDType>
+std::vector<Item> by_element_size(const std::vector<Item>& items, GetDType dtype_of) {
+  std::vector<Item> sorted;
+  sorted.reserve(items.size());
+  for (const size_t bytes : {8, 4, 2, 1}) {
+    for (const Item& item : items) {
+      if (dtype_bytes(dtype_of(item)) == bytes) sorted.push_back(item);
+    }
+  }
+  return sorted;
 }
 
 void check_contiguous(const ConstTensor& tensor) {
@@ -66,8 +70,7 @@ void write_safetensors(
     const std::vector<std::pair<std::string, ConstTensor>>& tensors,
     const SafetensorsMetadata& metadata
 ) {
-  auto order = tensors;
-  sort_by_element_size(order, [](const auto& item) { return item.second.dtype(); });
+  const auto order = by_element_size(tensors, [](const auto& item) { return item.second.dtype(); });
   HeaderBuilder header(metadata);
   std::set<std::string> names;
   for (const auto& [name, tensor] : order) {
@@ -118,7 +121,7 @@ void SafetensorsWriter::add(const std::string& name, const ConstTensor& tensor) 
 
 void SafetensorsWriter::close_shard() {
   HeaderBuilder header(metadata_);
-  sort_by_element_size(items_, [](const Item& item) { return item.dtype; });
+  items_ = by_element_size(items_, [](const Item& item) { return item.dtype; });
   for (const Item& item : items_) header.add(item.name, item.dtype, item.shape, item.bytes);
 
   Shard shard;

@@ -6,7 +6,8 @@ namespace trellis {
 namespace {
 
 int32_t read_one(const JsonObject& object, const char* key, const Json& value) {
-  const bool fits = value.is_number_unsigned() && value.get<uint64_t>() <= INT32_MAX;
+  // A negative number becomes a huge one here.
+  const bool fits = value.is_number_integer() && value.get<uint64_t>() <= INT32_MAX;
   if (!fits) {
     throw UserError(
         "{} must be a token id or a list of token ids, found {}", object.where(key),

@@ -1,0 +1,127 @@
+// Attention over the paged cache: borders of pages, windows, ways to share kv heads, head sizes,
+// mixed batches.
+#include "backend/op_cases.h"
+#include "backend/random_sequences.h"
+
+#include <array>
+#include <cmath>
+
+namespace trellis::test {
+namespace {
+
+struct AttentionShape {
+  int num_heads = 4;
+  int num_kv_heads = 2;
+  int head_dim = 64;
+  int window = 0;
+  DType cache = DType::kFloat16;
+};
+
+OpCase attention_case(
+    const AttentionShape& shape, const std::vector<SequenceShape>& sequences, uint64_t seed
+) {
+  int64_t longest = 0;
+  std::string name = fmt::format(
+      "attention heads {}/{} of {} window {} {}:", shape.num_heads, shape.num_kv_heads,
+      shape.head_dim, shape.window, dtype_name(shape.cache)
+  );
+  for (const SequenceShape& sequence : sequences) {
+    name += fmt::format(" {} of {}", sequence.tokens, sequence.length);
+    longest = std::max(longest, sequence.length);
+  }
+  const auto prepare = [=](Backend& backend) {
+    PreparedOp op(backend);
+    const RandomSequences layout(sequences, seed);
+    const DeviceStep step = layout.upload_step(op);
+    const Shape size = {layout.num_tokens(), int64_t{shape.num_heads} * shape.head_dim};
+    AttentionArgs args;
+    args.queries = op.upload(RandomData(seed + 1).normals(size.numel()), size);
+    args.cache =
+        layout.upload_cache(op, {shape.num_kv_heads, shape.head_dim, shape.cache}, seed + 2);
+    args.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+    args.num_heads = shape.num_heads;
+    args.num_kv_heads = shape.num_kv_heads;
+    args.head_dim = shape.head_dim;
+    args.window = shape.window;
+    args.output = op.allocate(size);
+    op.outputs = {args.output};
+    op.bytes = static_cast<double>(2 * args.cache.keys.bytes() + 2 * args.output.bytes());
+    op.run = [&ops = backend.ops(), args, step] { ops.attention(args, step); };
+    return op;
+  };
+  return {name, Accuracy::kFloat32, longest + shape.head_dim, prepare};
+}
+
+OpGroup lengths_group() {
+  OpGroup group{"AttentionLengths", false, {}};
+  uint64_t seed = 10000;
+  for (const DType dtype : {DType::kFloat16, DType::kFloat32}) {
+    for (const int64_t length : {1, 2, 17, 255, 256, 257, 511, 513, 600}) {
+      group.cases.push_back(attention_case({4, 2, 64, 0, dtype}, {{length, 1}}, seed += 10));
+    }
+    for (const int64_t tokens : {2, 3, 5, 8, 17, 64}) {
+      group.cases.push_back(attention_case({4, 2, 32, 0, dtype}, {{300, tokens}}, seed += 10));
+    }
+    group.cases.push_back(attention_case({2, 1, 32, 0, dtype}, {{270, 270}}, seed += 10));
+  }
+  return group;
+}
+
+OpGroup heads_group() {
+  constexpr std::array<std::array<int, 2>, 6> kHeads = {{
+      {1, 1},
+      {4, 4},
+      {4, 1},
+      {6, 2},
+      {9, 3},
+      {16, 1},
+  }};
+  OpGroup group{"AttentionHeads", false, {}};
+  uint64_t seed = 12000;
+  for (const auto& [heads, kv_heads] : kHeads) {
+    for (const int head_dim : {32, 64, 96, 128}) {
+      const AttentionShape shape = {heads, kv_heads, head_dim, 0, DType::kFloat16};
+      group.cases.push_back(attention_case(shape, {{70, 3}}, seed += 10));
+    }
+  }
+  for (const int head_dim : {8, 20, 80, 256}) {
+    group.cases.push_back(attention_case({4, 2, head_dim}, {{260, 2}}, seed += 10));
+  }
+  return group;
+}
+
+OpGroup windows_group() {
+  OpGroup group{"AttentionWindows", false, {}};
+  uint64_t seed = 14000;
+  for (const int window : {1, 2, 16, 100, 255, 256, 257, 300, 10000}) {
+    for (const DType dtype : {DType::kFloat16, DType::kFloat32}) {
+      const AttentionShape shape = {4, 2, 32, window, dtype};
+      group.cases.push_back(attention_case(shape, {{600, 9}}, seed += 10));
+      group.cases.push_back(attention_case(shape, {{20, 20}, {513, 1}}, seed += 10));
+    }
+  }
+  return group;
+}
+
+OpGroup batches_group() {
+  OpGroup group{"AttentionBatches", false, {}};
+  const std::vector<std::vector<SequenceShape>> batches = {
+      {{1, 1}, {600, 1}, {256, 1}, {257, 1}, {30, 1}},
+      {{40, 40}, {300, 1}, {513, 7}},
+      {{300, 1}, {260, 20}, {5, 5}, {1, 1}},
+  };
+  uint64_t seed = 16000;
+  for (const std::vector<SequenceShape>& batch : batches) {
+    group.cases.push_back(attention_case({6, 2, 64}, batch, seed += 10));
+    group.cases.push_back(attention_case({4, 1, 128, 128}, batch, seed += 10));
+  }
+  return group;
+}
+
+}  // namespace
+
+std::vector<OpGroup> attention_groups() {
+  return {lengths_group(), heads_group(), windows_group(), batches_group()};
+}
+
+}  // namespace trellis::test

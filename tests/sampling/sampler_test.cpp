@@ -1,0 +1,135 @@
+#include "sampling/sampler.h"
+
+#include "sampling/validate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace trellis {
+namespace {
+
+const std::vector<float> kLogits = {0.5f, 2.0f, -1.0f, 2.0f, 1.0f};
+
+SamplingParams greedy() {
+  SamplingParams params;
+  params.temperature = 0.0f;
+  return params;
+}
+
+TEST(Sampler, GreedyTakesTheMostProbableAndTheLowerIdOnTies) {
+  Sampler sampler(greedy(), 5, {});
+
+  EXPECT_EQ(sampler.sample({kLogits, {}}), 1);
+}
+
+TEST(Sampler, GreedyStillHonoursBiasAndPenalties) {
+  SamplingParams params = greedy();
+  params.presence_penalty = 1.5f;
+  const std::vector<int32_t> prompt = {1};
+  Sampler sampler(params, 5, prompt);
+
+  EXPECT_EQ(sampler.sample({kLogits, {}}), 3);
+  sampler.accept(3);
+  EXPECT_EQ(sampler.sample({kLogits, {}}), 4);
+}
+
+TEST(Sampler, NeverTakesBannedTokensNorThoseBeyondTheVocabulary) {
+  const std::vector<int32_t> banned = {1};
+  Sampler sampler(greedy(), 3, {});
+
+  EXPECT_EQ(sampler.sample({kLogits, banned}), 0);
+}
+
+TEST(Sampler, TreatsNanAsImpossibleAndSurvivesARowOfNothingElse) {
+  const std::vector<float> some = {NAN, 1.0f, NAN};
+  const std::vector<float> none = {NAN, NAN, -INFINITY};
+  const std::vector<int32_t> banned = {0};
+  Sampler sampler(SamplingParams{}, 3, {});
+
+  EXPECT_EQ(sampler.sample({some, {}}), 1);
+  EXPECT_EQ(sampler.sample({none, banned}), 1);
+}
+
+TEST(Sampler, DrawsInProportionToProbability) {
+  const std::vector<double> probabilities = {0.5, 0.25, 0.15, 0.1};
+  std::vector<float> logits;
+  for (const double p : probabilities) logits.push_back(static_cast<float>(std::log(p)));
+  SamplingParams params;
+  params.seed = 12345;
+  Sampler sampler(params, 4, {});
+  constexpr int kDraws = 20000;
+
+  std::map<int32_t, int> counts;
+  for (int i = 0; i < kDraws; ++i) {
+    const int32_t token = sampler.sample({logits, {}});
+    ++counts[token];
+    sampler.accept(token);
+  }
+
+  double chi_square = 0.0;
+  for (size_t id = 0; id < probabilities.size(); ++id) {
+    const double expected = probabilities[id] * kDraws;
+    chi_square += std::pow(counts[static_cast<int32_t>(id)] - expected, 2) / expected;
+  }
+  EXPECT_LT(chi_square, 16.27);  // 3 degrees of freedom, p = 0.001
+}
+
+TEST(Sampler, RepeatsItselfForTheSameSeedAndDiffersForAnother) {
+  const std::vector<float> flat(1000, 0.0f);
+  const auto draw = [&](uint64_t seed) {
+    SamplingParams params;
+    params.seed = seed;
+    Sampler sampler(params, 1000, {});
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < 20; ++i) {
+      tokens.push_back(sampler.sample({flat, {}}));
+      sampler.accept(tokens.back());
+    }
+    return tokens;
+  };
+
+  EXPECT_EQ(draw(1), draw(1));
+  EXPECT_NE(draw(1), draw(2));
+}
+
+TEST(Sampler, ChoosesTheSameTokenWithAndWithoutACutThatSparesIt) {
+  SamplingParams params;
+  params.seed = 99;
+  Sampler whole(params, 5, {});
+  params.top_k = 4;
+  Sampler cut(params, 5, {});
+
+  for (int i = 0; i < 200; ++i) {
+    const int32_t token = whole.sample({kLogits, {}});
+    if (token != 2) {
+      EXPECT_EQ(cut.sample({kLogits, {}}), token);
+    }
+    whole.accept(0);
+    cut.accept(0);
+  }
+}
+
+TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
+  const auto refused = [](auto change) {
+    SamplingParams params;
+    change(params);
+    const auto error = validate(params, 100);
+    return error ? error->parameter : "";
+  };
+
+  EXPECT_EQ(refused([](SamplingParams&) {}), "");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.temperature = -1.0f; }), "temperature");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.temperature = NAN; }), "temperature");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.top_p = 0.0f; }), "top_p");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.top_p = 1.5f; }), "top_p");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.logit_bias = {{100, 1.0f}}; }), "logit_bias");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.logit_bias = {{1, INFINITY}}; }), "logit_bias");
+}
+
+}  // namespace
+}  // namespace trellis

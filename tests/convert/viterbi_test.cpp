@@ -1,6 +1,8 @@
 #include "convert/viterbi.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <cmath>
@@ -95,6 +97,56 @@ TEST_P(Viterbi, ReportsTheErrorOfATailBitingPath) {
   }
   EXPECT_NEAR(error, expected, 1e-9 * expected) << "seed " << kSeed + 2;
   EXPECT_TRUE(exl3::is_tail_biting(states.data(), bits()));
+}
+
+/// Writable memory of which everything after its last byte is out of bounds: touching it is fatal.
+class FencedMemory {
+ public:
+  explicit FencedMemory(size_t bytes)
+      : page_(static_cast<size_t>(::sysconf(_SC_PAGESIZE))),
+        usable_((bytes + page_ - 1) / page_ * page_),
+        start_(static_cast<char*>(::mmap(
+            nullptr, usable_ + page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0
+        ))),
+        data_(start_ + usable_ - bytes) {
+    ::mprotect(start_ + usable_, page_, PROT_NONE);
+  }
+  ~FencedMemory() { ::munmap(start_, usable_ + page_); }
+  FencedMemory(const FencedMemory&) = delete;
+  FencedMemory& operator=(const FencedMemory&) = delete;
+
+  template <typename T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
+
+ private:
+  size_t page_;
+  size_t usable_;
+  char* start_;
+  char* data_;
+};
+
+TEST_P(Viterbi, EveryInstructionSetStaysInsideItsBuffers) {
+  const size_t num_edges = size_t{1} << (16 - bits());
+  const FencedMemory table(exl3::kNumStates * sizeof(float));
+  const FencedMemory before((num_edges + kViterbiBlock) * sizeof(float));
+  const FencedMemory after(num_edges * sizeof(float));
+  const FencedMemory choices(num_edges);
+
+  for (const ViterbiKernel& kernel : available_viterbi_kernels()) {
+    SCOPED_TRACE(kernel.name);
+    after.as<float>()[num_edges - 1] = -1.0f;
+    kernel.advance({
+        .bits = bits(),
+        .table = table.as<float>(),
+        .weight = 2.0f,
+        .costs_before = before.as<float>(),
+        .costs_after = after.as<float>(),
+        .choices = choices.as<uint8_t>(),
+    });
+    EXPECT_EQ(after.as<float>()[num_edges - 1], 4.0f) << "the last edge must be written";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

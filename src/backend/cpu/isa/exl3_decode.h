@@ -17,6 +17,9 @@
 namespace trellis::cpu::TRELLIS_ISA {
 namespace {
 
+// A decoder is one long run of instructions; the compiler would rather call its pieces.
+#define TRELLIS_INLINE inline __attribute__((always_inline))
+
 enum class Code : int { k3inst, kMcg, kMul1 };  // as exl3::Codebook
 
 struct Product {
@@ -26,7 +29,7 @@ struct Product {
 
 /// state * multiplier + addend, the low and high 16 bits of each.
 template <Code kCode>
-inline Product multiply_state(Words state) {
+TRELLIS_INLINE Product multiply_state(Words state) {
   constexpr uint32_t kMultiplier =
       kCode == Code::k3inst ? 89226354u : (kCode == Code::kMcg ? 0xCBAC1FEDu : 0x83DCD12Du);
   const Words low_factor = fill_word(kMultiplier & 0xFFFF);
@@ -41,7 +44,7 @@ inline Product multiply_state(Words state) {
 }
 
 template <Code kCode>
-inline Words integer_weight(Words state) {
+TRELLIS_INLINE Words integer_weight(Words state) {
   const Product x = multiply_state<kCode>(state);
   if constexpr (kCode == Code::kMul1) {
     return add_words(byte_pairs(x.low), byte_pairs(x.high));
@@ -51,7 +54,7 @@ inline Words integer_weight(Words state) {
 }
 
 template <Code kCode>
-inline void store_float_weight(float* out, Words state) {
+TRELLIS_INLINE void store_float_weight(float* out, Words state) {
   const Product x = multiply_state<kCode>(state);
   if constexpr (kCode == Code::kMul1) {
     store_affine(
@@ -76,7 +79,7 @@ constexpr int panel_slot() {
 }
 
 template <int kBits, int kStep>
-inline Words state_of_step(const Words* window) {  // window[0] is the word before the first
+TRELLIS_INLINE Words state_of_step(const Words* window) {  // window[0] is the word before the first
   constexpr int kEnd = (kStep + 1) * kBits;
   constexpr int kWord = (kEnd - 1) / 16;
   constexpr int kCount = kEnd - 16 * kWord;
@@ -90,7 +93,7 @@ inline Words state_of_step(const Words* window) {  // window[0] is the word befo
 /// Calls visit.template operator()<step>(half, state) for the 2 x 32 vectors of column pair
 /// `column` of a block.
 template <int kBits, typename Visit>
-inline void visit_states(const uint16_t* block, int column, const Visit& visit) {
+TRELLIS_INLINE void visit_states(const uint16_t* block, int column, const Visit& visit) {
   constexpr int kWords = 2 * kBits;  // of one tile in one column pair
   const auto half_of = [&](int c, int half) { return block + (2 * c + half) * kWords * 32; };
   for (int half = 0; half < 2; ++half) {

@@ -21,7 +21,7 @@ constexpr float kStep = 0.075f;
 constexpr int kMaxTrials = 24;
 constexpr float kSmallestGain = 0.01f;
 /// A sample is at most one tile in this many, but at least kMinSample tiles.
-constexpr int64_t kSampleShare = 8;
+constexpr int64_t kSampleShare = 32;
 constexpr size_t kMinSample = 16;
 
 double mean_square(const RotatedWeight& rotated, int64_t tile_row, int64_t tile_column) {

@@ -82,9 +82,12 @@ void CpuOps::linear_group(
     part.output = outputs[i];
     int64_t output_blocks = 0;
     if (part.layer->is_exl3()) {
-      part.input = make_input(
-          workspace_, part.layer->exl3(), rows, activations_ == ActivationPrecision::kAuto
-      );
+      const Exl3Matrix& matrix = part.layer->exl3();
+      // The weights of mul1 are integers up to an affine map; rounding those of the other codebooks
+      // too would use up the error that rounded activations are allowed.
+      const bool integers = activations_ == ActivationPrecision::kAuto &&
+                            matrix.codebook == static_cast<int>(exl3::Codebook::kMul1);
+      part.input = make_input(workspace_, matrix, rows, integers);
       output_blocks = part.layer->exl3().out_blocks;
       part.row_chunk = kExl3RowBlock;
       ++num_exl3;

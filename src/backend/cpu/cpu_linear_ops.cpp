@@ -83,10 +83,7 @@ void CpuOps::linear_group(
     int64_t output_blocks = 0;
     if (part.layer->is_exl3()) {
       const Exl3Matrix& matrix = part.layer->exl3();
-      // The weights of mul1 are integers up to an affine map; rounding those of the other codebooks
-      // too would use up the error that rounded activations are allowed.
-      const bool integers = activations_ == ActivationPrecision::kAuto &&
-                            matrix.codebook == static_cast<int>(exl3::Codebook::kMul1);
+      const bool integers = activations_ == ActivationPrecision::kAuto;
       part.input = make_input(workspace_, matrix, rows, integers);
       output_blocks = part.layer->exl3().out_blocks;
       part.row_chunk = kExl3RowBlock;

@@ -26,8 +26,9 @@ struct BlockScale {
 };
 
 /// The transformed input of an EXL3 layer, block by block so that the rows of one block lie
-/// together. Within 128 inputs the order is [2][16][4]: half s, row r and tile i hold input 64 s +
-/// 16 i + r.
+/// together. Within 128 inputs the order is [2][16][4]: half s, visit v and tile i hold input 64 s
+/// + 16 i + r, where r is the row that a tile's steps visit v-th: 0, 1, 8, 9, 2, 3, 10, 11 and so
+/// on.
 struct Exl3Input {
   int64_t rows = 0;
   int64_t blocks = 0;            // padded_in / 128

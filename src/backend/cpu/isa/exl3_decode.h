@@ -8,8 +8,9 @@
 //
 // Neighbouring lanes are the same output and different inputs, as a dot product of 16-bit pairs
 // wants them. mul1: the weight is the sum of the product's four bytes (0 to 1020); the affine part
-// is the caller's. 3inst, mcg: the sum of the two halves as an integer, 1024 to one, rounded; both
-// halves are multiples of 2^-13.
+// is the caller's. 3inst, mcg: the sum of the two halves in units of 2^-13, of which both are
+// multiples: at most 32752. The codebook then rounds it to a half; leaving that out changes no
+// weight by more than 2^-10 and is without bias, because halves round ties to even.
 #pragma once
 
 #include "backend/cpu/kernels.h"
@@ -22,16 +23,19 @@ namespace {
 
 enum class Code : int { k3inst, kMcg, kMul1 };  // as exl3::Codebook
 
+constexpr uint32_t multiplier_of(Code code) {
+  return code == Code::k3inst ? 89226354u : (code == Code::kMcg ? 0xCBAC1FEDu : 0x83DCD12Du);
+}
+
 struct Product {
   Words low;
   Words high;
 };
 
-/// state * multiplier + addend, the low and high 16 bits of each.
+/// state * multiplier + 3inst's addend, the low and high 16 bits of each.
 template <Code kCode>
 TRELLIS_INLINE Product multiply_state(Words state) {
-  constexpr uint32_t kMultiplier =
-      kCode == Code::k3inst ? 89226354u : (kCode == Code::kMcg ? 0xCBAC1FEDu : 0x83DCD12Du);
+  constexpr uint32_t kMultiplier = multiplier_of(kCode);
   const Words low_factor = fill_word(kMultiplier & 0xFFFF);
   Words low = mul_low(state, low_factor);
   Words high = add_words(mul_high(state, low_factor), mul_low(state, fill_word(kMultiplier >> 16)));
@@ -45,22 +49,21 @@ TRELLIS_INLINE Product multiply_state(Words state) {
 
 template <Code kCode>
 TRELLIS_INLINE Words integer_weight(Words state) {
-  const Product x = multiply_state<kCode>(state);
   if constexpr (kCode == Code::kMul1) {
-    return add_words(byte_pairs(x.low), byte_pairs(x.high));
+    return product_byte_sums(state, multiplier_of(kCode));
   } else {
-    return round_eighth(add_words(fixed_point_half(x.low), fixed_point_half(x.high)));
+    const Product x = multiply_state<kCode>(state);
+    return add_words(fixed_point_half(x.low), fixed_point_half(x.high));
   }
 }
 
 template <Code kCode>
 TRELLIS_INLINE void store_float_weight(float* out, Words state) {
-  const Product x = multiply_state<kCode>(state);
   if constexpr (kCode == Code::kMul1) {
-    store_affine(
-        out, add_words(byte_pairs(x.low), byte_pairs(x.high)), 0.00676727294921875f, -10.3828125f
-    );
+    const Words sums = product_byte_sums(state, multiplier_of(kCode));
+    store_affine(out, sums, 0.00676727294921875f, -10.3828125f);
   } else {
+    const Product x = multiply_state<kCode>(state);
     store_sum_of_halves(out, x.low, x.high);
   }
 }
@@ -70,12 +73,21 @@ TRELLIS_INLINE void store_float_weight(float* out, Words state) {
 // words.
 constexpr int kPrefetchWords = 8192;
 
-/// Where step kStep of a column pair goes: vector [row][which column] of 16 x 2.
-template <int kStep>
-constexpr int panel_slot() {
-  constexpr int lane = kStep >> 3;
-  constexpr int j = kStep & 7;
-  return (2 * lane + (j & 1) + 8 * ((j >> 1) & 1)) * 2 + (j >> 2);
+/// The rows of a tile in the order in which the steps of one column visit them: 0, 1, 8, 9, 2, 3,
+/// 10, 11 and so on. A panel and the inputs that meet it are both kept in this order.
+constexpr int visit_of_row(int row) {
+  return 4 * ((row & 7) >> 1) + 2 * (row >> 3) + (row & 1);
+}
+/// Which row's visit a step is, and which column of the pair it belongs to.
+constexpr int visit_of_step(int step) {
+  return 4 * (step >> 3) + (step & 3);
+}
+constexpr int column_of_step(int step) {
+  return (step >> 2) & 1;
+}
+/// Where a step goes in a panel: vector [visit][which column] of 16 x 2.
+constexpr int panel_slot(int step) {
+  return 2 * visit_of_step(step) + column_of_step(step);
 }
 
 template <int kBits, int kStep>
@@ -124,11 +136,11 @@ TRELLIS_INLINE void visit_states(const uint16_t* block, int column, const Visit&
   }
 }
 
-/// panel: [2 halves][16 rows][2 columns][32 lanes] int16.
+/// panel: [2 halves][16 visits][2 columns][32 lanes] int16.
 template <int kBits, Code kCode>
 void decode_integers(const uint16_t* block, int column, int16_t* panel) {
   visit_states<kBits>(block, column, [panel]<int kStep>(int half, Words state) {
-    store_words(panel + (half * 32 + panel_slot<kStep>()) * 32, integer_weight<kCode>(state));
+    store_words(panel + (half * 32 + panel_slot(kStep)) * 32, integer_weight<kCode>(state));
   });
 }
 
@@ -136,7 +148,7 @@ void decode_integers(const uint16_t* block, int column, int16_t* panel) {
 template <int kBits, Code kCode>
 void decode_floats(const uint16_t* block, int column, float* panel) {
   visit_states<kBits>(block, column, [panel]<int kStep>(int half, Words state) {
-    store_float_weight<kCode>(panel + (half * 32 + panel_slot<kStep>()) * 32, state);
+    store_float_weight<kCode>(panel + (half * 32 + panel_slot(kStep)) * 32, state);
   });
 }
 

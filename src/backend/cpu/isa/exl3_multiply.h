@@ -2,9 +2,9 @@
 //
 // Integer path: an input block becomes 16-bit integers with one scale; a column pair of the weights
 // is decoded once into a panel in the L1 cache and multiplied with every row of the chunk. Sums of
-// 128 products are exact in 32 bits (see kActivationLimit), then go to fp32 block by block, so a
-// row's bits depend neither on the other rows nor on the instruction set. Float path: the same with
-// exact fp32 weights and unrounded inputs, in one fixed order of summation.
+// some products are exact in 32 bits (see kCodeScales), then go to fp32 group by group, so a row's
+// bits depend neither on the other rows nor on the instruction set. Float path: the same with exact
+// fp32 weights and unrounded inputs, in one fixed order of summation.
 #pragma once
 
 #include "backend/cpu/isa/exl3_decode.h"
@@ -12,8 +12,12 @@
 namespace trellis::cpu::TRELLIS_ISA {
 namespace {
 
-// The lanes of one sum add 64 products. mul1: |byte sum - 510.27| <= 510.3, so 64 * 511 * 32767 <
-// 2^31. 3inst, mcg: |weight| <= 4094, so 64 * 4094 * 8191 < 2^31.
+// A block's sum is taken in groups of products that cannot overflow 32 bits; each of the 16 lanes
+// of a sum adds 64 / groups of them. mul1: |byte sum - 510.27| <= 510.3 and 64 * 511 * 32767 <
+// 2^31. 3inst, mcg: |weight| <= 32752 and 16 * 32752 * 4095 < 2^31.
+constexpr int sum_groups(Code code) {
+  return code == Code::kMul1 ? 1 : 4;
+}
 struct CodeScale {
   float activation_limit;
   float weight_unit;
@@ -22,8 +26,8 @@ struct CodeScale {
 // 0.0018157958984375 / 0.00676727294921875 above 510: spec of mul1, the affine form of its rounded
 // product.
 constexpr CodeScale kCodeScales[3] = {
-    {8191.0f, 1.0f / 1024, 0.0},
-    {8191.0f, 1.0f / 1024, 0.0},
+    {4095.0f, 1.0f / 8192, 0.0},
+    {4095.0f, 1.0f / 8192, 0.0},
     {32767.0f, 0.00676727294921875f, 510.0 + 0.0018157958984375 / 0.00676727294921875}
 };
 
@@ -45,13 +49,13 @@ inline void hadamard128(float* x) {
   for (int i = 0; i < kVectors; ++i) store(x + i * kLanes, mul(v[i], scale));
 }
 
-/// Input 64 s + 16 i + r goes to place 64 s + 4 r + i.
+/// Input 64 s + 16 i + r goes to place 64 s + 4 visit_of_row(r) + i.
 template <typename T>
 inline void to_panel_order(const T* x, T* out) {
   for (int half = 0; half < 2; ++half) {
     for (int row = 0; row < 16; ++row) {
       for (int tile = 0; tile < 4; ++tile)
-        out[64 * half + 4 * row + tile] = x[64 * half + 16 * tile + row];
+        out[64 * half + 4 * visit_of_row(row) + tile] = x[64 * half + 16 * tile + row];
     }
   }
 }
@@ -110,41 +114,60 @@ void exl3_prepare(const Exl3Matrix& matrix, const float* x, int64_t row, const E
 
 /// sums: of row 0 and the first column of the pair; the second column lies 8 * 16 floats on, the
 /// next row 256.
-template <int kRows>
+template <int kRows, int kGroups>
 inline void multiply_integers(
     const int16_t* panel, const int16_t* x, const BlockScale* scales, float* sums
 ) {
   // With few rows, several sums per row hide the latency of the dot product; integers do not mind
   // the order.
   constexpr int kChains = kRows >= 4 ? 1 : (kRows == 1 ? 4 : 2);
-  Sums total[kRows][2][kChains];
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < 2; ++c) {
-      total[r][c][0] = repeat2_sums(scales[r].correction);
-      for (int chain = 1; chain < kChains; ++chain) total[r][c][chain] = zero_sums();
+  constexpr int kGroupVectors = 32 / kGroups;
+  for (int begin = 0; begin < 32; begin += kGroupVectors) {
+    Sums total[kRows][2][kChains];
+    for (int r = 0; r < kRows; ++r) {
+      for (int c = 0; c < 2; ++c) {
+        total[r][c][0] = kGroups == 1 ? repeat2_sums(scales[r].correction) : zero_sums();
+        for (int chain = 1; chain < kChains; ++chain) total[r][c][chain] = zero_sums();
+      }
     }
-  }
-  for (int k = 0; k < 32; k += kChains) {
+    for (int k = begin; k < begin + kGroupVectors; k += kChains) {
 #pragma GCC unroll 4
-    for (int chain = 0; chain < kChains; ++chain) {
-      const Words first = load_words(panel + (k + chain) * 64);
-      const Words second = load_words(panel + (k + chain) * 64 + 32);
+      for (int chain = 0; chain < kChains; ++chain) {
+        const Words first = load_words(panel + (k + chain) * 64);
+        const Words second = load_words(panel + (k + chain) * 64 + 32);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const Words a = repeat4_words(x + r * kBlock + (k + chain) * 4);
-        total[r][0][chain] = dot(total[r][0][chain], first, a);
-        total[r][1][chain] = dot(total[r][1][chain], second, a);
+        for (int r = 0; r < kRows; ++r) {
+          const Words a = repeat4_words(x + r * kBlock + (k + chain) * 4);
+          total[r][0][chain] = dot(total[r][0][chain], first, a);
+          total[r][1][chain] = dot(total[r][1][chain], second, a);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      for (int c = 0; c < 2; ++c) {
+        Sums all = total[r][c][0];
+        for (int chain = 1; chain < kChains; ++chain) all = add_sums(all, total[r][c][chain]);
+        add_scaled(sums + r * 256 + c * 8 * 16, all, scales[r].scale);
       }
     }
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < 2; ++c) {
-      Sums all = total[r][c][0];
-      for (int chain = 1; chain < kChains; ++chain) all = add_sums(all, total[r][c][chain]);
-      add_scaled(sums + r * 256 + c * 8 * 16, all, scales[r].scale);
+}
+
+template <int kGroups>
+void multiply_panel(
+    const int16_t* panel, int64_t rows, const int16_t* x, const BlockScale* scales, float* sums
+) {
+  int64_t r = 0;
+  const auto rows_at_once = [&]<int kRows>() {
+    for (; r + kRows <= rows; r += kRows) {
+      multiply_integers<kRows, kGroups>(panel, x + r * kBlock, scales + r, sums + r * 256);
     }
-  }
+  };
+  if constexpr (kIntegerRows >= 8) rows_at_once.template operator()<8>();
+  if constexpr (kIntegerRows >= 4) rows_at_once.template operator()<4>();
+  rows_at_once.template operator()<2>();
+  rows_at_once.template operator()<1>();
 }
 
 /// As multiply_integers for one row, each vector of weights used as soon as it is decoded.
@@ -152,18 +175,26 @@ template <int kBits, Code kCode>
 void decode_and_multiply(
     const uint16_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
 ) {
+  constexpr int kGroups = sum_groups(kCode);
   Sums total[2][2];
   for (int c = 0; c < 2; ++c) {
-    total[c][0] = repeat2_sums(scale.correction);
+    total[c][0] = kGroups == 1 ? repeat2_sums(scale.correction) : zero_sums();
     total[c][1] = zero_sums();
   }
+  const auto add_up = [&] {
+    for (int c = 0; c < 2; ++c) {
+      add_scaled(sums + c * 8 * 16, add_sums(total[c][0], total[c][1]), scale.scale);
+      total[c][0] = zero_sums();
+      total[c][1] = zero_sums();
+    }
+  };
   visit_states<kBits>(block, column, [&]<int kStep>(int half, Words state) {
-    constexpr int kSlot = panel_slot<kStep>();
-    Sums& sum = total[kSlot & 1][kStep & 1];
-    sum = dot(sum, integer_weight<kCode>(state), repeat4_words(x + half * 64 + kSlot / 2 * 4));
+    const Words a = repeat4_words(x + half * 64 + visit_of_step(kStep) * 4);
+    Sums& sum = total[column_of_step(kStep)][kStep & 1];
+    sum = dot(sum, integer_weight<kCode>(state), a);
+    if constexpr (kGroups == 4 && kStep % 16 == 15) add_up();
   });
-  for (int c = 0; c < 2; ++c)
-    add_scaled(sums + c * 8 * 16, add_sums(total[c][0], total[c][1]), scale.scale);
+  if constexpr (kGroups == 1) add_up();
 }
 using DecodeAndMultiply = void (*)(
     const uint16_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
@@ -245,19 +276,10 @@ void exl3_multiply(
       } else if (integers) {
         auto* panel = reinterpret_cast<int16_t*>(scratch);
         kDecodeIntegers[matrix.codebook][matrix.bits - 1](words, column, panel);
-        const int16_t* x = input.integers + place * kBlock;
-        const BlockScale* scales = input.scales + place;
-        float* out = sums + column * 16;
-        int64_t r = 0;
-        const auto rows_at_once = [&]<int kRows>() {
-          for (; r + kRows <= rows; r += kRows) {
-            multiply_integers<kRows>(panel, x + r * kBlock, scales + r, out + r * 256);
-          }
-        };
-        if constexpr (kIntegerRows >= 8) rows_at_once.template operator()<8>();
-        if constexpr (kIntegerRows >= 4) rows_at_once.template operator()<4>();
-        rows_at_once.template operator()<2>();
-        rows_at_once.template operator()<1>();
+        const bool one_group = sum_groups(static_cast<Code>(matrix.codebook)) == 1;
+        (one_group ? multiply_panel<1>
+                   : multiply_panel<4>)(panel, rows, input.integers + place * kBlock,
+                                        input.scales + place, sums + column * 16);
       } else {
         kDecodeFloats[matrix.codebook][matrix.bits - 1](words, column, scratch);
         const float* x = input.floats + place * kBlock;

@@ -186,16 +186,19 @@ inline Words mul_high(Words a, Words b) {
 inline Words byte_pairs(Words a) {
   return each_word([&](int i) { return _mm256_maddubs_epi16(a.part[i], _mm256_set1_epi8(1)); });
 }
+/// The sum of the four bytes of x * multiplier (32 bits).
+inline Words product_byte_sums(Words x, uint32_t multiplier) {
+  const Words factor = fill_word(static_cast<uint16_t>(multiplier));
+  const Words upper = fill_word(static_cast<uint16_t>(multiplier >> 16));
+  const Words high = add_words(mul_high(x, factor), mul_low(x, upper));
+  return add_words(byte_pairs(mul_low(x, factor)), byte_pairs(high));
+}
 /// (a + b) >> 16 for the 17-bit sums: 1 where adding carries out of 16 bits. b is at least 1.
 inline Words carry_out(Words a, uint16_t b) {
   const Words less = fill_word(static_cast<uint16_t>(b - 1));
   return each_word([&](int i) {
     return _mm256_srli_epi16(_mm256_avg_epu16(a.part[i], less.part[i]), 15);
   });
-}
-/// round(a / 8)
-inline Words round_eighth(Words a) {
-  return each_word([&](int i) { return _mm256_mulhrs_epi16(a.part[i], _mm256_set1_epi16(4096)); });
 }
 /// x masked with 0x8FFF and flipped by 0x3B60, read as a half and multiplied by 2^13: a 15-bit
 /// integer with its sign.

@@ -179,13 +179,16 @@ inline Words mul_high(const Words& a, const Words& b) {
 inline Words byte_pairs(const Words& a) {
   return each_word([&](int i) { return (a.lane[i] & 0xFF) + (a.lane[i] >> 8); });
 }
+/// The sum of the four bytes of x * multiplier (32 bits).
+inline Words product_byte_sums(const Words& x, uint32_t multiplier) {
+  const Words factor = fill_word(static_cast<uint16_t>(multiplier));
+  const Words upper = fill_word(static_cast<uint16_t>(multiplier >> 16));
+  const Words high = add_words(mul_high(x, factor), mul_low(x, upper));
+  return add_words(byte_pairs(mul_low(x, factor)), byte_pairs(high));
+}
 /// (a + b) >> 16 for the 17-bit sums: 1 where adding carries out of 16 bits. b is at least 1.
 inline Words carry_out(const Words& a, uint16_t b) {
   return each_word([&](int i) { return (uint32_t{a.lane[i]} + b) >> 16; });
-}
-/// round(a / 8)
-inline Words round_eighth(const Words& a) {
-  return each_word([&](int i) { return (static_cast<int16_t>(a.lane[i]) + 4) >> 3; });
 }
 /// x masked with 0x8FFF and flipped by 0x3B60, read as a half and multiplied by 2^13: a 15-bit
 /// integer with its sign.

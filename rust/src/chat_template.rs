@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use minijinja::value::ValueKind;
 use minijinja::{
@@ -11,6 +12,7 @@ use minijinja::{
 use minijinja_contrib::pycompat;
 
 use crate::abi::{guard, text_view, Bytes, Failure};
+use crate::bounded_thread::{run_bounded, Unfinished};
 use crate::generation_tag::replace_generation_tags;
 use crate::python_text::{str_of, tojson};
 use crate::python_value::python_value;
@@ -20,9 +22,9 @@ const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// Far above any conversation that fits a context.
 const MAX_VARIABLES_BYTES: usize = 64 << 20;
 const MAX_OUTPUT_BYTES: usize = 64 << 20;
-/// Instructions of one rendering, about a second; a conversation of a thousand messages needs a
-/// hundredth.
-const MAX_STEPS: u64 = 20_000_000;
+/// Instructions of one rendering, a quarter of a second; a conversation of a thousand messages needs
+/// a twentieth. What a single instruction may cost, `run_bounded` bounds.
+const MAX_STEPS: u64 = 5_000_000;
 /// Macros that call each other.
 const MAX_DEPTH: usize = 100;
 
@@ -31,6 +33,8 @@ const NAME: &str = "chat template";
 /// `trellis_text_template`.
 pub struct TemplateHandle {
     environment: Environment<'static>,
+    /// Why a rendering had to be stopped; none is tried again, since each would keep its memory.
+    stopped: OnceLock<Unfinished>,
 }
 
 /// What `raise_exception` was called with; it travels as the source of the template's error.
@@ -78,6 +82,8 @@ fn call_method(state: &State, value: &Value, method: &str, args: &[Value]) -> Re
                     None => strings(&["", "", text]),
                 }
             }
+            // minijinja_contrib would search for ever.
+            "count" if argument.is_empty() => return Ok((text.chars().count() + 1).into()),
             "rsplit" if !argument.is_empty() => {
                 let limit = args.get(1).map_or(Ok(-1), |limit| i64::try_from(limit.clone()))?;
                 let limit =
@@ -130,10 +136,14 @@ impl TemplateHandle {
         environment.add_test("sequence", is_sequence);
         environment.add_test("iterable", is_iterable);
         environment.add_test("number", is_number);
-        environment
-            .add_template_owned(NAME, replace_generation_tags(source))
-            .map_err(|error| failure(&error))?;
-        Ok(Self { environment })
+        let source = replace_generation_tags(source);
+        // Bounded, since constants are computed here.
+        let environment = run_bounded(move || {
+            environment.add_template_owned(NAME, source).map_err(|error| failure(&error))?;
+            Ok::<_, Failure>(environment)
+        })
+        .map_err(|reason| reason.to_string())??;
+        Ok(Self { environment, stopped: OnceLock::new() })
     }
 
     fn render(&self, variables: &str, now: libc::tm) -> Result<Vec<u8>, Failure> {
@@ -144,19 +154,29 @@ impl TemplateHandle {
             )
             .into());
         }
+        if let Some(reason) = self.stopped.get() {
+            return Err(reason.to_string().into());
+        }
         let variables: serde_json::Value =
             serde_json::from_str(variables).map_err(|error| error.to_string())?;
+        let variables = python_value(variables);
         let mut environment = self.environment.clone();
         let now = Now(now);
         environment.add_function("strftime_now", move |format: &str| now.format(format));
-        let mut output = BoundedOutput(Vec::new());
-        environment
-            .get_template(NAME)
-            .and_then(|template| {
-                template.render_captured_to(python_value(variables), &mut output).map(|_| ())
-            })
-            .map_err(|error| failure(&error))?;
-        Ok(output.0)
+        let rendered = run_bounded(move || {
+            let mut output = BoundedOutput(Vec::new());
+            environment
+                .get_template(NAME)
+                .and_then(|template| template.render_captured_to(variables, &mut output).map(drop))
+                .map_err(|error| failure(&error))?;
+            Ok(output.0)
+        });
+        rendered.unwrap_or_else(|reason| {
+            if reason != Unfinished::NoThread {
+                self.stopped.get_or_init(|| reason);
+            }
+            Err(reason.to_string().into())
+        })
     }
 }
 
@@ -201,8 +221,8 @@ fn failure(error: &Error) -> Failure {
 /// The time that `strftime_now` formats.
 struct Now(libc::tm);
 
-// SAFETY: the one pointer in a tm names the time zone; it is only read, while the caller of render
-// waits.
+// SAFETY: the one pointer in a tm names the time zone; it is only read, by a thread that the caller
+// of render waits for.
 unsafe impl Send for Now {}
 unsafe impl Sync for Now {}
 

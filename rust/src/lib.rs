@@ -3,6 +3,7 @@
 //! leaves an entry point.
 
 mod abi;
+mod bounded_thread;
 mod chat_template;
 mod generation_tag;
 mod grammar;

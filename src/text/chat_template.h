@@ -34,9 +34,10 @@ class ChatTemplate {
   /// messages: an array of objects with role and content. tools: an array or null.
   /// extra_variables: an object, e.g. {"enable_thinking": false}; its members win over special
   /// tokens. Throws UserError: with the template's own message where it calls raise_exception, and
-  /// saying what is wrong where it fails, does not end within 20 million steps or prints more than
-  /// 64 MiB. Steps are bounded; strings that a template builds in its variables are not. Tuples
-  /// print as lists; in all else the text is the one that transformers renders.
+  /// saying what is wrong where it fails, does not end within 5 million steps or 2 s of computing,
+  /// holds more than 256 MiB or prints more than 64 MiB. A template that had to be stopped for
+  /// memory or time keeps what it held, and fails from then on. Tuples print as lists; in all else
+  /// the text is the one that transformers renders.
   std::string render(
       const OrderedJson& messages, const OrderedJson& tools, bool add_generation_prompt,
       const OrderedJson& extra_variables = OrderedJson::object()

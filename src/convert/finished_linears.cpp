@@ -18,7 +18,7 @@ namespace trellis {
 namespace {
 
 /// Changes whenever the same recipe would give other bytes.
-constexpr int kQuantizerVersion = 1;
+constexpr int kQuantizerVersion = 2;
 constexpr const char* kRecipeKey = "recipe";
 constexpr const char* kGainKey = "gain";
 constexpr const char* kErrorKey = "relative_error";

@@ -1,5 +1,6 @@
-// Quantizes one linear layer to EXL3 without calibration: rotate, search the gain, encode every
-// tile, keep signs and scales as halves. What it makes is what a file stores (docs/exl3.md).
+// Quantizes one linear layer to EXL3 without calibration: choose signs, rotate, search the gain,
+// encode every tile, keep signs and scales as halves. What it makes is what a file stores
+// (docs/exl3.md).
 #pragma once
 
 #include "base/thread_pool.h"
@@ -17,7 +18,7 @@ namespace trellis {
 struct LinearQuantizerOptions {
   int bits = 4;  // 1 to 8
   exl3::Codebook codebook = exl3::Codebook::kMul1;
-  uint64_t seed = 0;  // of the random signs
+  uint64_t seed = 0;  // of the signs that the search for good ones begins with
 };
 
 /// The tensors of one EXL3 layer, sizes padded to multiples of 128.

@@ -20,7 +20,7 @@ struct QuantizeOptions {
   int head_bits = 6;             // of the output head: 1 to 8, or 16 to leave it as it is
   exl3::Codebook codebook = exl3::Codebook::kMul1;
   int threads = 0;    // 0: one per CPU; does not change the result
-  uint64_t seed = 0;  // of the random signs; the same seed gives the same bytes
+  uint64_t seed = 0;  // of the signs to begin with; the same seed gives the same bytes
   uint64_t max_shard_bytes = uint64_t{8} << 30;
 };
 

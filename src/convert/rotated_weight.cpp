@@ -3,6 +3,7 @@
 #include "base/half.h"
 #include "convert/random_signs.h"
 #include "convert/rotation.h"
+#include "convert/sign_search.h"
 #include "exl3/codebook.h"
 #include "exl3/hadamard.h"
 
@@ -106,6 +107,24 @@ void normalise(std::vector<float>& scales) {
   }
 }
 
+/// Multiplies values and scales by the signs of their channels.
+void apply_signs(
+    const std::vector<float>& in_signs, const std::vector<float>& out_signs, RotatedWeight& rotated,
+    ThreadPool& pool
+) {
+  for (size_t n = 0; n < out_signs.size(); ++n) {
+    if (rotated.sv[n] != 0.0f) rotated.sv[n] *= out_signs[n];  // no negative zeros in the file
+  }
+  for (size_t k = 0; k < in_signs.size(); ++k) rotated.su[k] *= in_signs[k];
+  pool.for_each(rotated.padded_in, kRowsTogether, [&](int64_t begin, int64_t end, int) {
+    for (int64_t k = begin; k < end; ++k) {
+      float* row = rotated.values.data() + k * rotated.padded_out;
+      const float sign = in_signs[static_cast<size_t>(k)];
+      for (size_t n = 0; n < out_signs.size(); ++n) row[n] *= sign * out_signs[n];
+    }
+  });
+}
+
 }  // namespace
 
 RotatedWeight rotate_weight(const ConstTensor& weight, uint64_t seed, ThreadPool& pool) {
@@ -115,31 +134,34 @@ RotatedWeight rotate_weight(const ConstTensor& weight, uint64_t seed, ThreadPool
   const int64_t in = rotated.padded_in;
   const int64_t out = rotated.padded_out;
   rotated.values.resize(static_cast<size_t>(in * out));
-  RandomSigns signs(seed);
-
   rotated.sv = output_scales(weight, in, out, pool);
   std::vector<bool> is_zero(rotated.sv.size());
   for (size_t n = 0; n < rotated.sv.size(); ++n) is_zero[n] = rotated.sv[n] == 0.0f;
   normalise(rotated.sv);
-  for (float& scale : rotated.sv) scale *= signs.next();
   transpose_scaled(weight, rotated.sv, rotated, pool);
   for (size_t n = 0; n < rotated.sv.size(); ++n) {
     if (is_zero[n]) rotated.sv[n] = 0.0f;
   }
-
-  rotate_columns(rotated.values.data(), in, out, pool);
   rotated.su.resize(static_cast<size_t>(in));
-  for (float& sign : rotated.su) sign = signs.next();
   pool.for_each(in, kRowsTogether, [&](int64_t begin, int64_t end, int) {
     for (int64_t k = begin; k < end; ++k) {
       float* row = rotated.values.data() + k * out;
-      float scale = root_mean_square(row, out, out);
+      float scale = root_mean_square(row, out, out);  // the rotation will keep it
       if (scale < kSmallestScale) scale = kScaleOfZeros;
-      const float divisor = rotated.su[static_cast<size_t>(k)] * scale / exl3::kCodebookScale;
+      const float divisor = scale / exl3::kCodebookScale;
       for (int64_t n = 0; n < out; ++n) row[n] /= divisor;
       rotated.su[static_cast<size_t>(k)] = divisor;
     }
   });
+
+  RandomSigns random(seed);
+  std::vector<float> out_signs(rotated.sv.size());
+  std::vector<float> in_signs(rotated.su.size());
+  for (float& sign : out_signs) sign = random.next();
+  for (float& sign : in_signs) sign = random.next();
+  search_signs(rotated.values, in_signs, out_signs, pool);
+  apply_signs(in_signs, out_signs, rotated, pool);
+  rotate_columns(rotated.values.data(), in, out, pool);
   rotate_rows(rotated.values.data(), in, out, pool);
   return rotated;
 }

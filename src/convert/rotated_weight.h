@@ -1,5 +1,5 @@
 // A dense weight brought into the form that the trellis codes well: rotated, rescaled by input and
-// output channel and with random signs, its elements are close to normal with one deviation.
+// output channel and with well chosen signs, its elements are close to normal with one deviation.
 // Source: Tseng et al. 2024 (QuIP#, incoherence processing); docs/exl3.md, "The linear layer".
 #pragma once
 
@@ -21,8 +21,8 @@ struct RotatedWeight {
   std::vector<float> sv;      // [padded_out] output signs and scales; 0 where a column is all zero
 };
 
-/// Regularises weight [out, in] fp16, bf16 or fp32, finite, of any alignment. The signs follow from
-/// the seed alone. Every thread count gives the same bits.
+/// Regularises weight [out, in] fp16, bf16 or fp32, finite, of any alignment. The seed says which
+/// signs the search for good ones begins with. Every thread count gives the same bits.
 RotatedWeight rotate_weight(const ConstTensor& weight, uint64_t seed, ThreadPool& pool);
 
 /// Squared Frobenius norms.

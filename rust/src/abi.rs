@@ -2,7 +2,8 @@
 //! panics into messages.
 
 use std::any::Any;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use std::sync::Once;
 use std::{ptr, slice};
 
 /// `trellis_text_bytes`.
@@ -71,6 +72,9 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
 /// # Safety
 /// `error` must be valid for a write.
 pub unsafe fn guard(error: *mut Bytes, body: impl FnOnce() -> Result<(), Failure>) -> i32 {
+    static QUIET: Once = Once::new();
+    // A panic becomes the caller's error; nothing is printed about it.
+    QUIET.call_once(|| set_hook(Box::new(|_| {})));
     let result = catch_unwind(AssertUnwindSafe(body))
         .unwrap_or_else(|payload| Err(Failure::Error(panic_message(&*payload))));
     let (status, message) = match result {

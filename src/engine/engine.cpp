@@ -10,6 +10,7 @@
 #include "checkpoint/generation_config.h"
 #include "checkpoint/model_config.h"
 #include "checkpoint/tokenizer_config.h"
+#include "engine/cache_plan.h"
 #include "engine/generation.h"
 #include "engine/model_runner.h"
 #include "engine/scheduler.h"
@@ -18,6 +19,7 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -27,7 +29,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kInboxCapacity = 1024;
-constexpr int64_t kDefaultContextLimit = 32768;
 
 class ChannelStream final : public EventStream {
  public:
@@ -44,6 +45,17 @@ struct Submission {
   Request request;
   std::shared_ptr<EventChannel> channel;
 };
+
+void check_options(const EngineOptions& options) {
+  const auto at_least = [](const char* name, int64_t value, int64_t minimum) {
+    if (value < minimum) throw UserError("{} must be at least {}, found {}", name, minimum, value);
+  };
+  at_least("max_sequences", options.max_sequences, 1);
+  at_least("step_tokens", options.step_tokens, 1);
+  at_least("context_tokens", options.context_tokens, 0);
+  at_least("cache_tokens", options.cache_tokens, 0);
+  at_least("num_threads", options.num_threads, 0);
+}
 
 ApiError bad_request(std::string parameter, std::string message) {
   return {400, "invalid_request", std::move(message), std::move(parameter)};
@@ -68,6 +80,7 @@ class EngineImpl final : public Engine {
       const EngineOptions& options, const ModelConfig& config, const Progress& progress
   );
   std::optional<ApiError> check(const Request& request) const;
+  std::vector<int32_t> stop_ids_of(const Request& request) const;
 
   // Engine thread.
   void loop();
@@ -101,6 +114,7 @@ class EngineImpl final : public Engine {
 
 EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) : options_(options) {
   const Clock::time_point begin = Clock::now();
+  check_options(options);
   const std::filesystem::path directory(options.model_directory);
   if (!std::filesystem::is_directory(directory)) {
     throw UserError("{}: no such model directory", directory.string());
@@ -159,39 +173,28 @@ void EngineImpl::load_model_and_cache(
   backend_ = create_backend(options.backend, backend_options);
   const Checkpoint checkpoint(options.model_directory);
 
-  const int64_t context = options.context_tokens > 0
-                              ? std::min(options.context_tokens, config.max_position_embeddings)
-                              : std::min(config.max_position_embeddings, kDefaultContextLimit);
-  const int64_t cache_tokens = std::max(options.cache_tokens, context);
-  const auto num_pages = static_cast<int>((cache_tokens + kPageTokens - 1) / kPageTokens);
-  const CacheSpec spec = {
-      static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
-      static_cast<int>(config.head_dim), options.cache_fp32 ? DType::kFloat32 : DType::kFloat16
-  };
-  const size_t needed =
-      checkpoint.bytes() + CacheStorage::bytes_per_page(spec) * static_cast<size_t>(num_pages);
+  const CachePlan plan = plan_cache(options, config);
+  const size_t needed = checkpoint.bytes() + plan.bytes();
   if (needed > backend_->available_memory()) {
+    const auto gib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
     throw UserError(
         "{}: needs {:.1f} GiB (weights {:.1f}, cache for {} tokens {:.1f}) and {:.1f} GiB are "
-        "free; "
-        "use a smaller context or model",
-        options.model_directory, static_cast<double>(needed) / (1 << 30),
-        static_cast<double>(checkpoint.bytes()) / (1 << 30), cache_tokens,
-        static_cast<double>(needed - checkpoint.bytes()) / (1 << 30),
-        static_cast<double>(backend_->available_memory()) / (1 << 30)
+        "free; use a smaller context or model",
+        options.model_directory, gib(needed), gib(checkpoint.bytes()), plan.cache_tokens(),
+        gib(plan.bytes()), gib(backend_->available_memory())
     );
   }
 
   model_ = load_model(checkpoint, config, *backend_, progress);
-  cache_ = std::make_unique<CacheStorage>(*backend_, spec, num_pages);
-  pages_ = std::make_unique<PagePool>(num_pages);
+  cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
+  pages_ = std::make_unique<PagePool>(plan.num_pages);
   runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
   scheduler_ =
       std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, options.step_tokens});
 
   info_.architecture = config.architecture;
   info_.vocab_size = config.vocab_size;
-  info_.context_tokens = context;
+  info_.context_tokens = plan.context_tokens;
   info_.weight_bytes = model_->weight_bytes();
   info_.cache_bytes = cache_->bytes();
   info_.backend =
@@ -248,12 +251,11 @@ Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
 
 void EngineImpl::loop() {
   while (!stopping_.load()) {
-    admit(generations_.empty());
-    drop_cancelled();
-    const auto planned = scheduler_->plan();
-    if (planned.empty()) continue;
     try {
-      run_step(planned);
+      admit(generations_.empty());
+      drop_cancelled();
+      const auto planned = scheduler_->plan();
+      if (!planned.empty()) run_step(planned);
     } catch (const std::exception& error) {
       failed_.store(true);
       fail_all(error.what());
@@ -270,19 +272,36 @@ void EngineImpl::admit(bool idle) {
   while (auto submission = inbox_.try_pop()) start(std::move(*submission));
 }
 
-void EngineImpl::start(Submission submission) {
-  Request& request = submission.request;
+std::vector<int32_t> EngineImpl::stop_ids_of(const Request& request) const {
   std::vector<int32_t> stop_ids = request.stop_token_ids;
   if (!request.ignore_eos) {
     stop_ids.insert(stop_ids.end(), model_stop_ids_.begin(), model_stop_ids_.end());
   }
+  // Special tokens are not part of the text: a stop string that spells one is met as a token.
+  for (const std::string& text : request.stop_strings) {
+    const std::optional<int32_t> id = tokenizer_->token_to_id(text);
+    if (!id) continue;
+    const std::array<int32_t, 1> ids = {*id};
+    const bool special = tokenizer_->decode(ids, true).empty();
+    if (special && tokenizer_->decode(ids, false) == text) stop_ids.push_back(*id);
+  }
+  return stop_ids;
+}
+
+void EngineImpl::start(Submission submission) {
+  Request& request = submission.request;
   const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
   const int64_t room = info_.context_tokens - prompt;
   const int64_t limit = prompt + std::min(request.max_tokens.value_or(room), room);
-  generations_.push_back(std::make_unique<Generation>(
-      std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_,
-      std::move(submission.channel)
-  ));
+  try {
+    std::vector<int32_t> stop_ids = stop_ids_of(request);
+    generations_.push_back(std::make_unique<Generation>(
+        std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_, submission.channel
+    ));
+  } catch (const std::exception& error) {
+    submission.channel->fail(error.what());
+    return;
+  }
   scheduler_->add(generations_.back()->sequence());
 }
 
@@ -314,13 +333,22 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
   for (const auto& entry : planned) {
     if (!entry.wants_logits) continue;
     Generation& generation = owner_of(entry.sequence);
-    if (generation.advance(logits.subspan(vocab * row++, vocab))) finish(generation);
+    bool finished = true;
+    try {
+      finished = generation.advance(logits.subspan(vocab * row++, vocab));
+    } catch (const std::exception& error) {
+      generation.end(FinishReason::kError, error.what());
+    }
+    if (finished) finish(generation);
   }
 }
 
 void EngineImpl::finish(Generation& generation) {
   scheduler_->remove(generation.sequence());
   std::erase_if(generations_, [&](const auto& entry) { return entry.get() == &generation; });
+  if (!generations_.empty()) return;
+  pages_->check_integrity();
+  TRELLIS_CHECK_EQ(pages_->num_free(), pages_->num_pages(), "every page is free when nothing runs");
 }
 
 void EngineImpl::fail_all(const std::string& message) {
@@ -331,11 +359,7 @@ void EngineImpl::fail_all(const std::string& message) {
   generations_.clear();
   inbox_.close();
   while (auto submission = inbox_.try_pop()) {
-    Event event;
-    event.finished = true;
-    event.finish_reason = FinishReason::kError;
-    event.error = message;
-    submission->channel->push(std::move(event));
+    submission->channel->fail(message);
   }
 }
 

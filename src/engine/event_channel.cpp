@@ -23,6 +23,14 @@ void EventChannel::push(Event event) {
   ready_.notify_all();
 }
 
+void EventChannel::fail(std::string message) {
+  Event event;
+  event.finished = true;
+  event.finish_reason = FinishReason::kError;
+  event.error = std::move(message);
+  push(std::move(event));
+}
+
 std::optional<Event> EventChannel::pop() {
   std::unique_lock lock(mutex_);
   ready_.wait(lock, [&] { return closed_ || pending_.has_value(); });

@@ -11,10 +11,12 @@
 
 namespace trellis {
 
-/// push() is for the engine thread, the rest for any.
+/// push() and fail() are for the engine thread, the rest for any.
 class EventChannel {
  public:
   void push(Event event);
+  /// Ends the stream with an error.
+  void fail(std::string message);
   /// Waits. Empty after the finished event was taken.
   std::optional<Event> pop();
 

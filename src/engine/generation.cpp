@@ -57,8 +57,7 @@ bool Generation::advance(std::span<const float> logits) {
 
   const bool full = static_cast<int64_t>(sequence_.tokens.size()) >= sequence_.max_tokens;
   if (std::find(stop_ids_.begin(), stop_ids_.end(), token) != stop_ids_.end()) {
-    const StopMatcher::Output rest = stop_matcher_.push(detokenizer_.flush());
-    event.text = rest.matched ? rest.text : rest.text + stop_matcher_.flush();
+    event.text = held_text();
     event.finish_reason = FinishReason::kStop;
   } else {
     std::string text = detokenizer_.push(token);
@@ -79,8 +78,14 @@ bool Generation::advance(std::span<const float> logits) {
   return finished;
 }
 
+std::string Generation::held_text() {
+  const StopMatcher::Output rest = stop_matcher_.push(detokenizer_.flush());
+  return rest.matched ? rest.text : rest.text + stop_matcher_.flush();
+}
+
 void Generation::end(FinishReason reason, const std::string& error) {
   Event event;
+  event.text = held_text();
   event.finished = true;
   event.finish_reason = reason;
   event.error = error;

@@ -32,11 +32,13 @@ class Generation {
   /// Chooses the next token from logits, appends it and emits its event. True once the answer is
   /// complete.
   bool advance(std::span<const float> logits);
-  /// Emits the last event: cancelled, or failed with a message.
+  /// Emits the last event, with the text that was held back: cancelled, or failed with a message.
   void end(FinishReason reason, const std::string& error = "");
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  std::string held_text();
 
   Request request_;
   std::vector<int32_t> stop_ids_;

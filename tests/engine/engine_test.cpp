@@ -1,10 +1,7 @@
 // The whole engine on a small trained model: what a client sees.
-#include "trellis/engine.h"
-
-#include "base/error.h"
+#include "base/error_matchers.h"
 #include "base/json.h"
-#include "base/result.h"
-#include "text/tokenizer.h"
+#include "engine/engine_harness.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,63 +11,9 @@
 namespace trellis {
 namespace {
 
-const std::string kModel = TRELLIS_SOURCE_DIR "/tests/data/models/tiny-1m";
-
-EngineOptions options() {
-  EngineOptions result;
-  result.model_directory = kModel;
-  result.num_threads = 2;
-  result.exact_activations = true;
-  result.cache_fp32 = true;
-  return result;
-}
-
-Request greedy(std::vector<int32_t> prompt) {
-  Request request;
-  request.prompt_ids = std::move(prompt);
-  request.sampling.temperature = 0.0f;
-  return request;
-}
-
-/// All events of a stream as one.
-Event collect(Result<std::unique_ptr<EventStream>> stream) {
-  Event all;
-  if (!stream.ok()) {
-    ADD_FAILURE() << stream.error().message;
-    return all;
-  }
-  while (auto event = stream.value()->next()) {
-    all.text += event->text;
-    all.token_ids.insert(all.token_ids.end(), event->token_ids.begin(), event->token_ids.end());
-    all.logprobs.insert(all.logprobs.end(), event->logprobs.begin(), event->logprobs.end());
-    all.finished = event->finished;
-    all.finish_reason = event->finish_reason;
-    all.error = event->error;
-    all.usage = event->usage;
-  }
-  return all;
-}
-
-class EngineTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() { engine_ = Engine::load(options()).release(); }
-  static void TearDownTestSuite() {
-    delete engine_;
-    engine_ = nullptr;
-  }
-  static std::vector<int32_t> encode(const std::string& text) {
-    return engine_->tokenizer().encode(text, false);
-  }
-  static std::vector<int32_t> hello() {
-    return encode("<|im_start|>user\nHello! How are you today?<|im_end|>\n<|im_start|>assistant\n");
-  }
-  static Engine* engine_;
-};
-Engine* EngineTest::engine_ = nullptr;
-
 TEST_F(EngineTest, ReproducesTheGreedyAnswersOfTransformersAllAtOnce) {
-  const Json goldens = read_json_file(kModel + "/golden_fp32.json");
-  std::vector<Result<std::unique_ptr<EventStream>>> streams;
+  const Json goldens = read_json_file(kTinyModel + "/golden_fp32.json");
+  std::vector<Submitted> streams;
   for (const Json& golden : goldens) {
     Request request = greedy(golden.at("prompt_ids").get<std::vector<int32_t>>());
     request.max_tokens = golden.at("greedy_ids").size();
@@ -93,16 +36,6 @@ TEST_F(EngineTest, EndsAtTheStopTokenWhichIsInTheIdsButNotInTheText) {
   EXPECT_EQ(answer.token_ids.back(), 2);
   EXPECT_EQ(answer.finish_reason, FinishReason::kStop);
   EXPECT_EQ(answer.usage.decode_tokens, 9);
-}
-
-TEST_F(EngineTest, GivesExactlyMaxTokens) {
-  Request request = greedy(hello());
-  request.max_tokens = 3;
-
-  const Event answer = collect(engine_->submit(request));
-
-  EXPECT_EQ(answer.token_ids.size(), 3u);
-  EXPECT_EQ(answer.finish_reason, FinishReason::kLength);
 }
 
 TEST_F(EngineTest, CutsTheTextBeforeAStopStringThatCrossesTokens) {
@@ -162,28 +95,6 @@ TEST_F(EngineTest, GoesOnPastTheStopTokenWhenAskedTo) {
   EXPECT_EQ(answer.token_ids[8], 2);
 }
 
-TEST_F(EngineTest, DrawsTheSameTokensFromTheSameSeedWhateverRunsBeside) {
-  Request request = greedy(hello());
-  request.sampling.temperature = 1.0f;
-  request.sampling.seed = 42;
-  request.ignore_eos = true;
-  request.max_tokens = 40;
-  const std::vector<int32_t> alone = collect(engine_->submit(request)).token_ids;
-
-  std::vector<Result<std::unique_ptr<EventStream>>> others;
-  for (int i = 0; i < 5; ++i) {
-    Request other = request;
-    other.sampling.seed = 100 + i;
-    other.prompt_ids = encode("Once upon a time there was a small house by the sea. ");
-    other.max_tokens = 20 + 7 * i;
-    others.push_back(engine_->submit(other));
-  }
-  const std::vector<int32_t> among = collect(engine_->submit(request)).token_ids;
-
-  EXPECT_EQ(among, alone);
-  for (auto& other : others) collect(std::move(other));
-}
-
 TEST_F(EngineTest, ReportsLogProbabilitiesOfTheRawModel) {
   Request request = greedy(hello());
   request.logprobs = 3;
@@ -197,21 +108,17 @@ TEST_F(EngineTest, ReportsLogProbabilitiesOfTheRawModel) {
     EXPECT_FLOAT_EQ(entry.top[0].second, entry.logprob);
     EXPECT_LT(entry.logprob, 0.0f);
   }
-}
 
-TEST_F(EngineTest, EndsACancelledRequestAndServesTheNext) {
-  Request request = greedy(hello());
-  request.ignore_eos = true;
-  auto stream = engine_->submit(request);
-  ASSERT_TRUE(stream.ok());
-  ASSERT_TRUE(stream.value()->next().has_value());
-  stream.value()->cancel();
-
-  const Event rest = collect(std::move(stream));
-  const Event next = collect(engine_->submit(greedy(hello())));
-
-  EXPECT_TRUE(rest.finish_reason == FinishReason::kCancelled);
-  EXPECT_EQ(next.text, "I am a Pool ride.");
+  // Nothing that only changes the choice changes what is reported.
+  request.sampling.temperature = 0.01f;
+  request.sampling.top_k = 1;
+  request.sampling.repetition_penalty = 1.01f;
+  request.sampling.logit_bias = {{answer.token_ids[0], 50.0f}, {7, -50.0f}};
+  request.max_tokens = 1;
+  const Event biased = collect(engine_->submit(request));
+  ASSERT_EQ(biased.token_ids[0], answer.token_ids[0]);
+  EXPECT_EQ(biased.logprobs[0].logprob, answer.logprobs[0].logprob);
+  EXPECT_EQ(biased.logprobs[0].top, answer.logprobs[0].top);
 }
 
 TEST_F(EngineTest, RefusesRequestsThatCannotRun) {
@@ -229,13 +136,34 @@ TEST_F(EngineTest, RefusesRequestsThatCannotRun) {
 }
 
 TEST_F(EngineTest, TwoEnginesLiveInOneProcess) {
-  const std::unique_ptr<Engine> second = Engine::load(options());
+  const std::unique_ptr<Engine> second = Engine::load(tiny_model_options());
 
   EXPECT_EQ(collect(second->submit(greedy(hello()))).text, "I am a Pool ride.");
 }
 
+TEST(EngineLoad, RefusesOptionsThatCannotWork) {
+  const auto refused = [](auto change) {
+    EngineOptions options = tiny_model_options();
+    change(options);
+    return user_error_of([&] { Engine::load(options); });
+  };
+
+  EXPECT_EQ(
+      refused([](EngineOptions& o) { o.max_sequences = 0; }),
+      "max_sequences must be at least 1, found 0"
+  );
+  EXPECT_EQ(
+      refused([](EngineOptions& o) { o.step_tokens = -5; }),
+      "step_tokens must be at least 1, found -5"
+  );
+  EXPECT_EQ(
+      refused([](EngineOptions& o) { o.context_tokens = -1; }),
+      "context_tokens must be at least 0, found -1"
+  );
+}
+
 TEST(EngineLoad, NamesWhatIsMissing) {
-  EngineOptions missing = options();
+  EngineOptions missing = tiny_model_options();
   missing.model_directory = "/nonexistent/model";
 
   EXPECT_THROW(

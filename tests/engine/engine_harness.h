@@ -1,0 +1,72 @@
+// What the tests of the whole engine share: a small trained model, requests and their answers.
+#pragma once
+
+#include "base/result.h"
+#include "text/tokenizer.h"
+#include "trellis/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace trellis {
+
+inline const std::string kTinyModel = TRELLIS_SOURCE_DIR "/tests/data/models/tiny-1m";
+
+inline EngineOptions tiny_model_options() {
+  EngineOptions result;
+  result.model_directory = kTinyModel;
+  result.num_threads = 2;
+  result.exact_activations = true;
+  result.cache_fp32 = true;
+  return result;
+}
+
+inline Request greedy(std::vector<int32_t> prompt) {
+  Request request;
+  request.prompt_ids = std::move(prompt);
+  request.sampling.temperature = 0.0f;
+  return request;
+}
+
+using Submitted = Result<std::unique_ptr<EventStream>>;
+
+/// All events of a stream as one.
+inline Event collect(Submitted stream) {
+  Event all;
+  if (!stream.ok()) {
+    ADD_FAILURE() << stream.error().message;
+    return all;
+  }
+  while (auto event = stream.value()->next()) {
+    all.text += event->text;
+    all.token_ids.insert(all.token_ids.end(), event->token_ids.begin(), event->token_ids.end());
+    all.logprobs.insert(all.logprobs.end(), event->logprobs.begin(), event->logprobs.end());
+    all.finished = event->finished;
+    all.finish_reason = event->finish_reason;
+    all.error = event->error;
+    all.usage = event->usage;
+  }
+  return all;
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { engine_ = Engine::load(tiny_model_options()).release(); }
+  static void TearDownTestSuite() {
+    delete engine_;
+    engine_ = nullptr;
+  }
+  static std::vector<int32_t> encode(const std::string& text) {
+    return engine_->tokenizer().encode(text, false);
+  }
+  static std::vector<int32_t> hello() {
+    return encode("<|im_start|>user\nHello! How are you today?<|im_end|>\n<|im_start|>assistant\n");
+  }
+  inline static Engine* engine_ = nullptr;
+};
+
+}  // namespace trellis

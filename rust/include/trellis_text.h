@@ -39,9 +39,11 @@ enum {
 void trellis_text_bytes_free(trellis_text_bytes bytes);
 void trellis_text_ids_free(trellis_text_ids ids);
 
-/// Reads the text of a tokenizer.json.
+/// Reads the text of a tokenizer.json and adds the tokens that only the tokenizer_config.json
+/// beside it names; config_size is 0 where there is none.
 int trellis_text_tokenizer_new(
-    const uint8_t* json, size_t size, trellis_text_tokenizer** tokenizer, trellis_text_bytes* error
+    const uint8_t* json, size_t size, const uint8_t* config, size_t config_size,
+    trellis_text_tokenizer** tokenizer, trellis_text_bytes* error
 );
 void trellis_text_tokenizer_free(trellis_text_tokenizer* tokenizer);
 

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use llguidance::toktrie::TokEnv;
-use tokenizers::Tokenizer;
+use serde_json::Value;
+use tokenizers::{AddedToken, Tokenizer};
 
 use crate::abi::{guard, text_view, view, Bytes, Failure, Ids};
 use crate::pieces::PiecePlan;
@@ -31,8 +32,14 @@ pub struct Decoding {
 }
 
 impl TokenizerHandle {
-    fn from_json(json: &[u8]) -> Result<Self, Failure> {
+    /// config: the text of the `tokenizer_config.json` beside it, or nothing.
+    fn from_json(json: &[u8], config: &[u8]) -> Result<Self, Failure> {
         let mut tokenizer = Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+        if !config.is_empty() {
+            let config = serde_json::from_slice(config)
+                .map_err(|error| format!("the tokenizer_config.json beside it: {error}"))?;
+            add_missing_tokens(&mut tokenizer, &config);
+        }
         tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
         tokenizer.with_padding(None);
         let highest = tokenizer.get_vocab(true).values().copied().max();
@@ -54,17 +61,48 @@ impl TokenizerHandle {
     }
 }
 
+/// Adds the tokens that only the configuration names, in the order of their ids, as transformers
+/// does: after the others, or at the id where the vocabulary spells them already.
+fn add_missing_tokens(tokenizer: &mut Tokenizer, config: &Value) {
+    let Some(listed) = config.get("added_tokens_decoder").and_then(Value::as_object) else {
+        return;
+    };
+    let known = tokenizer.get_added_vocabulary().get_vocab().clone();
+    let mut missing: Vec<(u32, AddedToken)> = Vec::new();
+    for (id, entry) in listed {
+        let content = entry.get("content").and_then(Value::as_str).unwrap_or("");
+        let Ok(id) = id.parse() else { continue };
+        if content.is_empty() || known.contains_key(content) {
+            continue;
+        }
+        let flag = |name: &str| entry.get(name).and_then(Value::as_bool);
+        let special = flag("special").unwrap_or(false);
+        let token = AddedToken::from(content, special)
+            .single_word(flag("single_word").unwrap_or(false))
+            .lstrip(flag("lstrip").unwrap_or(false))
+            .rstrip(flag("rstrip").unwrap_or(false))
+            .normalized(flag("normalized").unwrap_or(!special));
+        missing.push((id, token));
+    }
+    missing.sort_by_key(|(id, _)| *id);
+    for (_, token) in missing {
+        tokenizer.add_tokens(&[token]);
+    }
+}
+
 /// # Safety
 /// All pointers must be valid as the header says; so for every function of this file.
 #[no_mangle]
 pub unsafe extern "C" fn trellis_text_tokenizer_new(
     json: *const u8,
     size: usize,
+    config: *const u8,
+    config_size: usize,
     tokenizer: *mut *mut TokenizerHandle,
     error: *mut Bytes,
 ) -> i32 {
     guard(error, || {
-        let handle = TokenizerHandle::from_json(view(json, size))?;
+        let handle = TokenizerHandle::from_json(view(json, size), view(config, config_size))?;
         tokenizer.write(Box::into_raw(Box::new(handle)));
         Ok(())
     })

@@ -7,23 +7,41 @@
 
 namespace trellis {
 
-std::unique_ptr<Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
-  const MappedFile file(tokenizer_json);
-  if (file.bytes().size() > kMaxJsonBytes) {
+namespace {
+
+std::string_view json_text(const MappedFile& file, const std::filesystem::path& path) {
+  const std::span<const uint8_t> bytes = file.bytes();
+  if (bytes.size() > kMaxJsonBytes) {
     throw UserError(
-        "{}: {} bytes are too large for a tokenizer.json (limit {})", tokenizer_json.string(),
-        file.bytes().size(), kMaxJsonBytes
+        "{}: {} bytes are too large for a {} (limit {})", path.string(), bytes.size(),
+        path.filename().string(), kMaxJsonBytes
     );
   }
-  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
-  return from_json({text, file.bytes().size()}, tokenizer_json.string());
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::unique_ptr<Tokenizer> Tokenizer::from_json(std::string_view json, const std::string& origin) {
+}  // namespace
+
+std::unique_ptr<Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
+  const MappedFile file(tokenizer_json);
+  const std::filesystem::path config = tokenizer_json.parent_path() / "tokenizer_config.json";
+  std::optional<MappedFile> config_file;
+  if (std::filesystem::exists(config)) config_file.emplace(config);
+  return from_json(
+      json_text(file, tokenizer_json), tokenizer_json.string(),
+      config_file ? json_text(*config_file, config) : std::string_view()
+  );
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::from_json(
+    std::string_view json, const std::string& origin, std::string_view config
+) {
   trellis_text_tokenizer* handle = nullptr;
   RustBytes error;
-  if (trellis_text_tokenizer_new(rust_data(json), json.size(), &handle, error.out()) !=
-      kTrellisTextOk) {
+  const int status = trellis_text_tokenizer_new(
+      rust_data(json), json.size(), rust_data(config), config.size(), &handle, error.out()
+  );
+  if (status != kTrellisTextOk) {
     throw UserError(
         "{}: not a usable tokenizer.json: {}. Fetch the file again from the model's source", origin,
         error.to_string()

@@ -26,11 +26,14 @@ struct PieceDecoding {
 /// A tokenizer.json. Immutable; every method may be called from any thread.
 class Tokenizer {
  public:
-  /// Reads a tokenizer.json. Throws UserError naming the file when it is missing, damaged or of an
-  /// unknown kind.
+  /// Reads a tokenizer.json, and adds the tokens that only the tokenizer_config.json beside it
+  /// names. Throws UserError naming the file when it is missing, damaged or of an unknown kind.
   static std::unique_ptr<Tokenizer> from_file(const std::filesystem::path& tokenizer_json);
-  /// Reads the text of a tokenizer.json; origin names it in errors.
-  static std::unique_ptr<Tokenizer> from_json(std::string_view json, const std::string& origin);
+  /// Reads the text of a tokenizer.json and of a tokenizer_config.json, if there is one; origin
+  /// names the first in errors.
+  static std::unique_ptr<Tokenizer> from_json(
+      std::string_view json, const std::string& origin, std::string_view config = {}
+  );
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;

@@ -59,6 +59,23 @@ TEST(EncodeText, WrittenBeginTokenIsNotDoubled) {
   EXPECT_EQ(ids[0], 0);
 }
 
+TEST(EncodeText, BeginTokenOfTheTokenizerIsNotDoubledByAWrittenOne) {
+  const auto tokenizer = Tokenizer::from_json(
+      R"({"version": "1.0", "pre_tokenizer": {"type": "Whitespace"},
+          "added_tokens": [{"id": 0, "content": "<s>", "single_word": false, "lstrip": false,
+                            "rstrip": false, "normalized": false, "special": true}],
+          "post_processor": {"type": "TemplateProcessing", "pair": [],
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                       {"Sequence": {"id": "A", "type_id": 0}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}},
+          "model": {"type": "WordLevel", "vocab": {"<s>": 0, "a": 1}, "unk_token": "a"}})",
+      "word level"
+  );
+
+  EXPECT_THAT(encode_text(*tokenizer, {0, "<s>"}, "a"), ElementsAre(0, 1));
+  EXPECT_THAT(encode_text(*tokenizer, {0, "<s>"}, "<s>a"), ElementsAre(0, 1));
+}
+
 TEST(EncodeConversation, LetsTheTemplateWriteTheSpecialTokens) {
   const auto tokenizer = tiny_tokenizer();
   const auto chat_template = read_chat_template(kModel);

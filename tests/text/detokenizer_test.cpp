@@ -110,6 +110,21 @@ TEST(Detokenizer, StreamsRandomIdsOfAByteLevelVocabularyAsDecodingAtOnceDoes) {
   }
 }
 
+// Marks of tool calls and the like are tokens of their own, but text.
+TEST(Detokenizer, ShowsAddedTokensThatAreNotSpecial) {
+  const std::string file = read_text(committed_tokenizers() / "gpt2" / "tokenizer.json");
+  const auto tokenizer = Tokenizer::from_json(
+      file, "gpt2",
+      R"({"added_tokens_decoder": {"50257": {"content": "<tool>", "special": false},
+                                   "50258": {"content": "<|end|>", "special": true}}})"
+  );
+  const auto ids = tokenizer->encode("a<tool>b<|end|>c", false);
+
+  EXPECT_EQ(ids.size(), 5u);
+  EXPECT_EQ(stream(*tokenizer, ids, true), "a<tool>bc");
+  EXPECT_EQ(stream(*tokenizer, ids, false), "a<tool>b<|end|>c");
+}
+
 TEST(Detokenizer, ReplacesBytesThatNeverBecomeACharacter) {
   const auto tokenizer = committed_tokenizer("phi3-mini");
   const auto byte = [&](const char* token) { return tokenizer->token_to_id(token).value(); };

@@ -3,6 +3,7 @@
 #include "text/tokenizer.h"
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "text/tokenizer_files.h"
 
 #include <gmock/gmock.h>
@@ -79,6 +80,42 @@ TEST(Tokenizer, AddsWhatThePostProcessorSaysOnlyWhenAsked) {
 
   EXPECT_THAT(tokenizer->encode("hello", false), ElementsAre(1));
   EXPECT_THAT(tokenizer->encode("hello", true), ElementsAre(0, 1));
+}
+
+// Expected ids and texts: PreTrainedTokenizerFast of transformers 5.23 with the same two files.
+TEST(Tokenizer, AddsTokensThatOnlyTheConfigurationNames) {
+  const std::string file = read_text(committed_tokenizers() / "gpt2" / "tokenizer.json");
+  const auto tokenizer = Tokenizer::from_json(file, "gpt2", R"({"added_tokens_decoder": {
+      "50258": {"content": "<|im_end|>", "normalized": false, "special": true},
+      "50257": {"content": "<|im_start|>", "normalized": false, "special": true},
+      "50259": {"content": "<tool>", "normalized": false, "special": false},
+      "50256": {"content": "<|endoftext|>", "normalized": false, "special": true},
+      "11": {"content": ",", "normalized": false, "special": false}}})");
+
+  const auto ids = tokenizer->encode("<|im_start|>user a,b<tool>x<|im_end|><|endoftext|>", false);
+
+  EXPECT_THAT(ids, ElementsAre(50257, 7220, 257, 11, 65, 50259, 87, 50258, 50256));
+  EXPECT_EQ(tokenizer->decode(ids, true), "user a,b<tool>x");
+  EXPECT_EQ(tokenizer->vocab_size(), 50260);
+}
+
+TEST(Tokenizer, ReadsTheConfigurationBesideItsFile) {
+  const TemporaryDirectory directory;
+  directory.write(
+      "tokenizer.json",
+      R"({"version": "1.0", "pre_tokenizer": {"type": "Whitespace"},
+          "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"}})"
+  );
+  const auto config = directory.write(
+      "tokenizer_config.json", R"({"added_tokens_decoder": {"2": {"content": "<e>"}}})"
+  );
+  const auto load = [&] { return Tokenizer::from_file(directory.path() / "tokenizer.json"); };
+  EXPECT_THAT(load()->encode("a <e>", false), ElementsAre(0, 2));
+
+  directory.write("tokenizer_config.json", "{");
+  EXPECT_THAT(load, ThrowsMessage<UserError>(HasSubstr("tokenizer_config.json")));
+  std::filesystem::remove(config);
+  EXPECT_THAT(load()->encode("a b", false), ElementsAre(0, 1));
 }
 
 // A file may say that texts are cut after so many tokens, or filled up; neither is for a prompt.

@@ -35,6 +35,20 @@ TEST(Sampler, GreedyStillHonoursBiasAndPenalties) {
   EXPECT_EQ(sampler.sample({kLogits, {}}), 4);
 }
 
+TEST(Sampler, CountsThePromptAndTheAnswerForThePenalties) {
+  SamplingParams params = greedy();
+  params.frequency_penalty = 0.4f;
+  const std::vector<int32_t> prompt = {1, 1, 3};
+  Sampler sampler(params, 5, prompt);
+
+  // 0.5, 2 - 0.8, -1, 2 - 0.4, 1; then, after each token, its own count once more.
+  for (const int32_t expected : {3, 1, 3, 4}) {
+    const int32_t token = sampler.sample({kLogits, {}});
+    EXPECT_EQ(token, expected);
+    sampler.accept(token);
+  }
+}
+
 TEST(Sampler, NeverTakesBannedTokensNorThoseBeyondTheVocabulary) {
   const std::vector<int32_t> banned = {1};
   Sampler sampler(greedy(), 3, {});

@@ -40,7 +40,8 @@ struct Request {
                                         // what the context holds
   int64_t min_tokens = 0;               // stop tokens are masked until that many tokens have come
   std::vector<int32_t> stop_token_ids;  // beside the model's own
-  std::vector<std::string> stop_strings;  // empty ones are ignored
+  std::vector<std::string> stop_strings;  // empty ones are ignored; one that spells a special token
+                                          // stops at that token
   bool ignore_eos = false;                // the model's own stop tokens do not stop
   int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
 };

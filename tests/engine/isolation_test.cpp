@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include <optional>
+#include <thread>
 
 namespace trellis {
 namespace {
@@ -28,6 +29,25 @@ TEST_F(EngineTest, RefusesAPromptThatCanNeverFitWithTheFigures) {
       AllOf(HasSubstr(std::to_string(context + 8)), HasSubstr(std::to_string(context)))
   );
   EXPECT_EQ(collect(engine_->submit(greedy(hello()))).text, "I am a Pool ride.");
+}
+
+TEST_F(EngineTest, ServesRequestsOfManyThreads) {
+  const std::vector<int32_t> prompt = hello();
+  const std::vector<int32_t> expected = collect(engine_->submit(greedy(prompt))).token_ids;
+  std::vector<int> equal(4, 0);
+  std::vector<std::thread> clients;
+
+  for (size_t client = 0; client < equal.size(); ++client) {
+    clients.emplace_back([&, client] {
+      for (int round = 0; round < 5; ++round) {
+        engine_->submit(greedy(prompt)).value()->cancel();
+        if (collect(engine_->submit(greedy(prompt))).token_ids == expected) ++equal[client];
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+
+  EXPECT_THAT(equal, testing::ElementsAre(5, 5, 5, 5));
 }
 
 /// An engine whose cache holds one whole sequence and no more, and slow enough to be interrupted.

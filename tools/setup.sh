@@ -9,8 +9,8 @@ readonly RUST_MINIMUM=1.87
 # Tools count as present when their command is on PATH, whoever put it there.
 readonly TOOLS=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache)
 readonly LIBRARIES=(
-  ca-certificates libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libgtest-dev
-  libgmock-dev libbenchmark-dev
+  ca-certificates libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libedit-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
 )
 
 die() {

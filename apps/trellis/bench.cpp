@@ -1,14 +1,17 @@
 // `trellis bench`: speed of prompts and of single tokens, beside the memory bandwidth measured just
 // before by the same program. No sampling and no text: what is timed is the model.
 #include "apps/trellis/bare_model.h"
-#include "apps/trellis/json_output.h"
 #include "apps/trellis/memory_plan.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/option_values.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/shapes.h"
 #include "apps/trellis/verbs.h"
 #include "base/memory_bandwidth.h"
 #include "base/thread_pool.h"
+
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <optional>
@@ -19,6 +22,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kChunkTokens = 512;
+constexpr int64_t kMostTokens = int64_t{1} << 20;
+constexpr int64_t kMostBatch = 256;
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  trellis bench -m DIR\n"
+    "  trellis bench --shape llama-3.2-1b --bits 4 --prompt 512 --generate 128 --threads 2\n"
+    "  trellis bench --shape qwen3-0.6b --batch 4 --json\n"
+    "A token decoded reads all weights once: its speed times their bytes is the share of the\n"
+    "memory bandwidth (GB/s = 10^9 bytes a second), measured just before by the same threads.";
 
 struct BenchArguments {
   ModelArguments model;
@@ -116,7 +128,7 @@ std::unique_ptr<BareModel> make_bare_model(const BenchArguments& arguments, Back
       config, arguments.bits, arguments.head_bits, dtype, tokens * arguments.batch
   );
   require_memory(backend, *arguments.shape, plan.total());
-  fmt::print(stderr, "Making random weights in the shape of {}\n", *arguments.shape);
+  print_note(fmt::format("Making random weights in the shape of {}\n", *arguments.shape));
   const RandomWeights weights{
       arguments.bits, parse_codebook(arguments.codebook), arguments.head_bits, 0
   };
@@ -197,29 +209,42 @@ int bench(const BenchArguments& arguments) {
 
 RunVerb define_bench(CLI::App& command) {
   auto arguments = std::make_shared<BenchArguments>();
+  command.footer(kExamples);
   CLI::Option* model = add_model_option(command, arguments->model);
-  command.add_option("--shape", arguments->shape, "Random weights in the shape of a known model")
-      ->check(CLI::IsMember(shape_names()))
-      ->excludes(model);
-  command.add_option("--bits", arguments->bits, "Bits per weight, with --shape")
-      ->check(CLI::Range(1, 8))
+  CLI::Option* shape = one_of(
+      command.add_option(
+          "--shape", arguments->shape,
+          fmt::format(
+              "Random weights in the shape of a known model:\n{}", fmt::join(shape_names(), "\n")
+          )
+      ),
+      shape_names()
+  );
+  shape->type_name("NAME")->excludes(model);
+  whole_number(command.add_option("--bits", arguments->bits, "Bits per weight of the shape"), 1, 8)
+      ->needs(shape)
       ->capture_default_str();
-  add_codebook_option(command, arguments->codebook);
-  command.add_option("--head-bits", arguments->head_bits, "Bits of the head, with --shape")
-      ->check(CLI::Range(1, 8))
+  add_codebook_option(command, arguments->codebook)->needs(shape);
+  whole_number(
+      command.add_option("--head-bits", arguments->head_bits, "Bits of the shape's head"), 1, 8
+  )
+      ->needs(shape)
       ->capture_default_str();
-  command.add_option("--prompt", arguments->prompt, "Prompt tokens of each sequence")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
+  whole_number(
+      command.add_option("--prompt", arguments->prompt, "Prompt tokens of each sequence"), 0,
+      kMostTokens
+  )
       ->capture_default_str();
-  command.add_option("--generate", arguments->generate, "Tokens to decode in each sequence")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+  whole_number(
+      command.add_option("--generate", arguments->generate, "Tokens to decode in each sequence"), 1,
+      kMostTokens
+  )
       ->capture_default_str();
-  command.add_option("--batch", arguments->batch, "Sequences side by side")
-      ->check(CLI::Range(1, 256))
+  whole_number(
+      command.add_option("--batch", arguments->batch, "Sequences side by side"), 1, kMostBatch
+  )
       ->capture_default_str();
-  command.add_option("--cache-type", arguments->model.cache_type, "Type of cached keys and values")
-      ->check(CLI::IsMember({"fp16", "fp32"}))
-      ->capture_default_str();
+  add_cache_type_option(command, arguments->model);
   add_backend_options(command, arguments->model);
   add_json_flag(command, arguments->json);
   return [arguments] { return bench(*arguments); };

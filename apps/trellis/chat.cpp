@@ -1,8 +1,10 @@
-// `trellis chat`: a conversation in the terminal. Line editing is the terminal's own.
+// `trellis chat`: a conversation in the terminal.
 #include "apps/trellis/chat_terminal.h"
 #include "apps/trellis/interrupt_watcher.h"
-#include "apps/trellis/json_output.h"
+#include "apps/trellis/option_values.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
+#include "apps/trellis/prompt.h"
 #include "apps/trellis/verbs.h"
 
 #include <unistd.h>
@@ -12,7 +14,16 @@
 namespace trellis {
 namespace {
 
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  trellis chat -m DIR\n"
+    "  trellis chat -m DIR --system \"Answer in one sentence.\" --temperature 0.7 --seed 1\n"
+    "  echo \"What is a cat?\" | trellis chat -m DIR      each line of stdin is a message\n"
+    "In the chat /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves.";
+
 int chat(const ChatArguments& arguments) {
+  require_valid(arguments.sampling);
+  require_utf8(arguments.system, "--system");
   ChatInterrupt interrupt;
   const InterruptWatcher watcher([&interrupt] { interrupt.interrupt(); });
   const auto engine = load_engine(arguments.model);
@@ -41,13 +52,15 @@ int chat(const ChatArguments& arguments) {
 RunVerb define_chat(CLI::App& command) {
   auto arguments = std::make_shared<ChatArguments>();
   add_model_option(command, arguments->model)->required();
+  command.footer(kExamples);
   command.add_option("--system", arguments->system, "System message");
-  command
-      .add_option(
+  whole_number(
+      command.add_option(
           "--max-tokens", arguments->max_tokens,
           "Most tokens of an answer; without it what the context holds"
-      )
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+      ),
+      1
+  );
   add_sampling_options(command, arguments->sampling);
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);

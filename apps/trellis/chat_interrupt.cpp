@@ -1,9 +1,8 @@
 #include "apps/trellis/chat_interrupt.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
+#include "apps/trellis/output.h"
 
-#include <cstdio>
+#include <unistd.h>
 
 namespace trellis {
 namespace {
@@ -12,19 +11,24 @@ constexpr int kExitInterrupted = 130;  // what shells report for a program ended
 
 }  // namespace
 
+ChatInterrupt::ChatInterrupt() {
+  if (::tcgetattr(STDIN_FILENO, &terminal_) == 0) has_terminal_ = true;
+}
+
 void ChatInterrupt::interrupt() {
   const std::lock_guard lock(mutex_);
   if (!ready_ || interrupted_) {
     // The main thread may be waiting for the terminal or for a long step, so nothing is unwound; a
     // chat owns nothing that must be put in order.
-    fmt::print(stderr, "\n");
+    if (has_terminal_) ::tcsetattr(STDIN_FILENO, TCSANOW, &terminal_);
+    print_note("\n");
     _exit(kExitInterrupted);
   }
   interrupted_ = true;
   if (stream_ != nullptr) {
     stream_->cancel();
   } else {
-    fmt::print(stderr, "\n(Ctrl-C once more or Ctrl-D leaves)\n> ");
+    print_note("\n(Ctrl-C once more or Ctrl-D leaves)\n");
   }
 }
 

@@ -4,13 +4,18 @@
 
 #include "trellis/engine.h"
 
+#include <termios.h>
+
 #include <mutex>
 
 namespace trellis {
 
-/// interrupt() is called by the InterruptWatcher's thread, the rest by the chat's.
+/// interrupt() may be called by any thread, the rest by the chat's. Make it before anything changes
+/// the terminal: leaving puts it back as it is then.
 class ChatInterrupt {
  public:
+  ChatInterrupt();
+
   void interrupt();
 
   /// The chat is ready for messages; before that, the first Ctrl-C leaves.
@@ -23,6 +28,8 @@ class ChatInterrupt {
  private:
   std::mutex mutex_;
   EventStream* stream_ = nullptr;
+  termios terminal_{};
+  bool has_terminal_ = false;
   bool ready_ = false;
   bool interrupted_ = false;
 };

@@ -1,7 +1,7 @@
 #include "apps/trellis/chat_terminal.h"
 
 #include "apps/trellis/answer_speed.h"
-#include "apps/trellis/json_output.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/prompt.h"
 #include "base/result.h"
@@ -45,14 +45,33 @@ ChatTerminal::ChatTerminal(const ChatArguments& arguments, Engine& engine, ChatI
 }
 
 void ChatTerminal::converse() {
-  std::string line;
-  while (true) {
-    print_text("> ");
-    if (!std::getline(std::cin, line)) break;
+  LineEditor editor;
+  std::string message;
+  while (read_message(editor, message)) {
     interrupt_.rearm();
-    handle(line);
+    handle(message);
   }
   print_text("\n");
+}
+
+bool ChatTerminal::read_message(LineEditor& editor, std::string& message) {
+  message.clear();
+  std::string line;
+  while (true) {
+    switch (editor.read(message.empty() ? "> " : ". ", line)) {
+      case LineEditor::Outcome::kEnd:
+        return false;
+      case LineEditor::Outcome::kInterrupted:
+        interrupt_.interrupt();
+        message.clear();
+        continue;
+      case LineEditor::Outcome::kLine:
+        break;
+    }
+    message += line;
+    if (line.empty() || line.back() != '\\') return true;
+    message.back() = '\n';
+  }
 }
 
 void ChatTerminal::answer_lines() {
@@ -76,6 +95,11 @@ void ChatTerminal::handle(const std::string& line) {
   if (begin == std::string::npos) return;
   const size_t end = line.find_last_not_of(" \t\r");
   const std::string text = line.substr(begin, end - begin + 1);
+  try {
+    require_utf8(text, "the message");
+  } catch (const UserError& error) {
+    return print_note(fmt::format("[{}]\n", error.what()));
+  }
   if (text.front() == '/') {
     run_command(text);
   } else {
@@ -103,17 +127,16 @@ void ChatTerminal::answer() {
   try {
     ChatSession::Prompt prompt = session_.prompt();
     if (prompt.num_dropped > 0) {
-      fmt::print(
-          stderr,
+      print_note(fmt::format(
           "[the conversation has outgrown the context of {} tokens: the oldest {} messages are "
           "left out]\n",
           session_.context_tokens(), prompt.num_dropped
-      );
+      ));
     }
     write_answer(std::move(prompt.ids));
   } catch (const UserError& error) {
     session_.remove_last();
-    fmt::print(stderr, "[{}]\n", error.what());
+    print_note(fmt::format("[{}]\n", error.what()));
   }
 }
 
@@ -139,12 +162,12 @@ void ChatTerminal::write_answer(std::vector<int32_t> prompt_ids) {
   print_text("\n");
 
   if (last.finish_reason == FinishReason::kError) throw DeviceError(last.error);
-  if (last.finish_reason == FinishReason::kCancelled) fmt::print(stderr, "[stopped]\n");
+  if (last.finish_reason == FinishReason::kCancelled) print_note("[stopped]\n");
   if (last.finish_reason == FinishReason::kLength) {
-    fmt::print(
-        stderr, "[cut after {} tokens: {}]\n", last.usage.decode_tokens,
+    print_note(fmt::format(
+        "[cut after {} tokens: {}]\n", last.usage.decode_tokens,
         max_tokens_ == last.usage.decode_tokens ? "--max-tokens" : "the context is full"
-    );
+    ));
   }
   if (text.empty() && last.finish_reason == FinishReason::kCancelled) return session_.remove_last();
   session_.add_answer(std::move(text));
@@ -161,7 +184,11 @@ void ChatTerminal::help(const std::string&) {
         "  {:<14} {}\n", fmt::format("{} {}", command.name, command.argument), command.help
     ));
   }
-  print_text("  Ctrl-C         stop the answer; twice: leave\n  Ctrl-D         leave\n");
+  print_text(
+      "  \\              at the end of a line: the message goes on in the next\n"
+      "  Ctrl-C         stop the answer; twice: leave\n"
+      "  Ctrl-D         leave\n"
+  );
 }
 
 void ChatTerminal::clear(const std::string&) {

@@ -4,6 +4,7 @@
 
 #include "apps/trellis/chat_interrupt.h"
 #include "apps/trellis/chat_session.h"
+#include "apps/trellis/line_editor.h"
 #include "apps/trellis/model_arguments.h"
 #include "apps/trellis/sampling_arguments.h"
 
@@ -26,7 +27,8 @@ class ChatTerminal {
  public:
   ChatTerminal(const ChatArguments& arguments, Engine& engine, ChatInterrupt& interrupt);
 
-  /// Reads messages and commands from the terminal until it is closed.
+  /// Reads messages and commands from the terminal until it is closed. A backslash at the end of a
+  /// line goes on with the next.
   void converse();
   /// Answers every line of stdin, or the sample prompt if there is none.
   void answer_lines();
@@ -40,6 +42,8 @@ class ChatTerminal {
   };
   static const Command kCommands[];
 
+  /// One message or command; false at the end.
+  bool read_message(LineEditor& editor, std::string& message);
   void handle(const std::string& line);
   void run_command(const std::string& line);
   void ask(const std::string& message);

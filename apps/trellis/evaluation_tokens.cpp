@@ -26,7 +26,11 @@ std::string document_text(
   if (messages == nullptr || !messages->is_array()) {
     throw UserError("{}: expected a list \"messages\" or a string \"text\"", origin);
   }
-  return chat_template.render(*messages, nullptr, false);
+  try {
+    return chat_template.render(*messages, nullptr, false);
+  } catch (const UserError& error) {
+    throw UserError("{}: {}", origin, error.what());
+  }
 }
 
 }  // namespace
@@ -47,7 +51,10 @@ std::vector<int32_t> text_tokens(
       std::max(kTextCharacters, kCharactersPerToken * static_cast<size_t>(wanted));
   const std::string text =
       read_text_file(file, std::min(kMaxFileBytes, kMaxUtf8Bytes * (characters + 1)));
-  return tokenizer.encode(std::string_view(text).substr(0, prefix_bytes(text, characters)), false);
+  const std::string_view beginning =
+      std::string_view(text).substr(0, prefix_bytes(text, characters));
+  require_utf8(beginning, file.string());
+  return tokenizer.encode(beginning, false);
 }
 
 std::vector<int32_t> chat_tokens(

@@ -1,11 +1,13 @@
 // `trellis generate`: one prompt in, one answer out.
 #include "apps/trellis/answer_speed.h"
-#include "apps/trellis/json_output.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/option_values.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/prompt.h"
 #include "apps/trellis/sampling_arguments.h"
 #include "apps/trellis/verbs.h"
 #include "base/result.h"
+#include "checkpoint/model_config.h"
 
 #include <filesystem>
 #include <optional>
@@ -14,6 +16,13 @@ namespace trellis {
 namespace {
 
 constexpr size_t kMaxPromptBytes = (64u << 20) + 1;  // one more than the tokenizer takes
+constexpr int64_t kMaxLogprobs = 1000;
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  trellis generate -m DIR --prompt \"Once upon a time\" --max-tokens 100\n"
+    "  trellis generate -m DIR --chat --prompt-file question.txt --temperature 0 --json\n"
+    "  trellis generate -m DIR --prompt-ids 1,315,201 --logprobs 5 --json\n"
+    "The text goes to stdout as it comes, its speed to stderr.";
 
 struct GenerateArguments {
   ModelArguments model;
@@ -45,6 +54,8 @@ std::vector<int32_t> prompt_ids(const GenerateArguments& arguments, const Engine
   const std::string text = arguments.prompt
                                ? *arguments.prompt
                                : read_text_file(*arguments.prompt_file, kMaxPromptBytes);
+  require_utf8(text, arguments.prompt ? "--prompt" : *arguments.prompt_file);
+  require_utf8(arguments.system, "--system");
   const std::string& directory = arguments.model.model_directory;
   if (!arguments.chat) {
     return encode_text(engine.tokenizer(), read_begin_token(directory, engine.tokenizer()), text);
@@ -57,7 +68,25 @@ std::vector<int32_t> prompt_ids(const GenerateArguments& arguments, const Engine
     messages.push_back({{"role", "system"}, {"content", arguments.system}});
   }
   messages.push_back({{"role", "user"}, {"content", text}});
-  return encode_conversation(engine.tokenizer(), *engine.chat_template(), messages);
+  try {
+    return encode_conversation(engine.tokenizer(), *engine.chat_template(), messages);
+  } catch (const UserError& error) {
+    throw UserError("{}: {}", directory, error.what());
+  }
+}
+
+/// Throws UserError if the context has no room for the prompt and one token of answer.
+void require_room(size_t prompt_tokens, int64_t context_tokens, const std::string& directory) {
+  const auto tokens = static_cast<int64_t>(prompt_tokens);
+  if (tokens < context_tokens) return;
+  const int64_t limit = read_model_config(directory).max_position_embeddings;
+  throw UserError(
+      "the prompt has {} tokens and with one token of answer it does not fit the context of {} "
+      "tokens; {}",
+      tokens, context_tokens,
+      tokens < limit ? fmt::format("shorten it or use a --context of up to {}", limit)
+                     : fmt::format("shorten it: the model takes {} tokens at most", limit)
+  );
 }
 
 Request make_request(const GenerateArguments& arguments, const Engine& engine) {
@@ -134,11 +163,15 @@ int generate(const GenerateArguments& arguments) {
   if (arguments.chat && arguments.prompt_ids) {
     throw UsageError("--chat applies to a text, not to --prompt-ids");
   }
-  apply(arguments.sampling, {});  // a malformed flag shows before the model is loaded
+  if (!arguments.system.empty() && !arguments.chat) {
+    throw UsageError("--system applies to --chat only");
+  }
+  require_valid(arguments.sampling);
 
   const auto engine = load_engine(arguments.model);
   Request request = make_request(arguments, *engine);
   const std::vector<int32_t> prompt = request.prompt_ids;
+  require_room(prompt.size(), engine->info().context_tokens, arguments.model.model_directory);
   auto stream = engine->submit(std::move(request));
   if (!stream) throw UserError(stream.error().message);
   const Answer answer = collect(*stream.value(), !arguments.json);
@@ -147,42 +180,64 @@ int generate(const GenerateArguments& arguments) {
     return 0;
   }
   print_text("\n");
-  fmt::print(
-      stderr, "[{}; finish: {}]\n", describe_speed(answer.usage),
-      finish_reason_name(answer.finish_reason)
-  );
+  print_note(fmt::format(
+      "[{}; finish: {}]\n", describe_speed(answer.usage), finish_reason_name(answer.finish_reason)
+  ));
   return 0;
 }
 
 }  // namespace
 
 RunVerb define_generate(CLI::App& command) {
+  static constexpr const char* kAnswerGroup = "Answer";
   auto arguments = std::make_shared<GenerateArguments>();
+  command.footer(kExamples);
   add_model_option(command, arguments->model)->required();
-  command.add_option(
-      "--prompt", arguments->prompt, "Text to continue; an empty one is the model's begin token"
-  );
-  command.add_option("--prompt-file", arguments->prompt_file, "File with the text to continue");
-  command.add_option("--prompt-ids", arguments->prompt_ids, "Token ids to continue: 1,2,3");
-  command.add_flag("--chat", arguments->chat, "The prompt is a user's message in a chat");
-  command.add_option("--system", arguments->system, "System message, with --chat");
-  command.add_option("--max-tokens", arguments->max_tokens, "Most tokens to generate")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
-      ->capture_default_str();
-  command.add_option("--min-tokens", arguments->min_tokens, "No stop token before that many")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
-      ->capture_default_str();
-  command.add_option("--stop", arguments->stop, "End where this text comes; may be repeated")
-      ->allow_extra_args(false);
-  CLI::Option* json = add_json_flag(command, arguments->json);
   command
       .add_option(
-          "--logprobs", arguments->logprobs,
-          "With --json: report log probabilities and N alternatives per token"
+          "--prompt", arguments->prompt, "Text to continue; an empty one is the model's begin token"
       )
-      ->check(CLI::Range(0, 1000))
-      ->needs(json);
-  command.add_flag("--ignore-eos", arguments->ignore_eos, "Go on where the model would stop");
+      ->type_name("TEXT");
+  command
+      .add_option(
+          "--prompt-file", arguments->prompt_file, "File with the text to continue; - = stdin"
+      )
+      ->type_name("FILE");
+  command.add_option("--prompt-ids", arguments->prompt_ids, "Token ids to continue, used as given")
+      ->type_name("1,2,3");
+  command.add_flag(
+      "--chat", arguments->chat, "The text is a user's message: apply the model's chat template"
+  );
+  command.add_option("--system", arguments->system, "System message, with --chat");
+  whole_number(
+      command.add_option("--max-tokens", arguments->max_tokens, "Most tokens to generate"), 1
+  )
+      ->capture_default_str()
+      ->group(kAnswerGroup);
+  whole_number(
+      command.add_option(
+          "--min-tokens", arguments->min_tokens, "No stop token before that many tokens"
+      ),
+      0
+  )
+      ->capture_default_str()
+      ->group(kAnswerGroup);
+  command.add_option("--stop", arguments->stop, "End where this text would come; may be repeated")
+      ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->group(kAnswerGroup);
+  command.add_flag("--ignore-eos", arguments->ignore_eos, "Go on where the model would stop")
+      ->group(kAnswerGroup);
+  CLI::Option* json = add_json_flag(command, arguments->json)->group(kAnswerGroup);
+  whole_number(
+      command.add_option(
+          "--logprobs", arguments->logprobs,
+          "Natural log probability of each token and of the N most probable"
+      ),
+      0, kMaxLogprobs
+  )
+      ->needs(json)
+      ->group(kAnswerGroup);
   add_sampling_options(command, arguments->sampling);
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);

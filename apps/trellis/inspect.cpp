@@ -1,9 +1,9 @@
 // `trellis inspect`: what a model directory holds, how many bits its weights take, and what it
 // needs in memory.
-#include "apps/trellis/json_output.h"
 #include "apps/trellis/layer_summary.h"
 #include "apps/trellis/memory_plan.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/verbs.h"
 #include "base/host_memory.h"
@@ -15,6 +15,11 @@ namespace trellis {
 namespace {
 
 constexpr int64_t kDefaultContextLimit = 32768;
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  trellis inspect DIR\n"
+    "  trellis inspect DIR --context 8192 --cache-type fp32     memory for that context\n"
+    "  trellis inspect DIR --json";
 
 struct InspectArguments {
   ModelArguments model;
@@ -187,12 +192,12 @@ int inspect(const InspectArguments& arguments) {
   const std::string& directory = arguments.model.model_directory;
   require_directory(directory);
   const ModelConfig config = read_model_config(directory);
+  require_context(directory, arguments.model.context_tokens);
   const ModelSpec spec = make_model_spec(config);
   const Checkpoint checkpoint(directory);
-  const int64_t limit = config.max_position_embeddings;
   const int64_t context = arguments.model.context_tokens > 0
-                              ? std::min(arguments.model.context_tokens, limit)
-                              : std::min(limit, kDefaultContextLimit);
+                              ? arguments.model.context_tokens
+                              : std::min(config.max_position_embeddings, kDefaultContextLimit);
   const MemoryPlan plan = plan_memory(checkpoint, config, cache_dtype(arguments.model), context);
   const size_t available = available_host_memory();
 
@@ -217,7 +222,10 @@ int inspect(const InspectArguments& arguments) {
 
 RunVerb define_inspect(CLI::App& command) {
   auto arguments = std::make_shared<InspectArguments>();
-  command.add_option("DIR", arguments->model.model_directory, "Model directory")->required();
+  command.footer(kExamples);
+  command.add_option("DIR", arguments->model.model_directory, "Model directory")
+      ->type_name("")
+      ->required();
   command.add_flag("--tensors", arguments->tensors, "List every tensor");
   add_cache_options(command, arguments->model);
   add_json_flag(command, arguments->json);

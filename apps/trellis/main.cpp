@@ -1,10 +1,13 @@
 // The program `trellis`: a table of verbs, and the one place where errors become a sentence and an
 // exit code.
+#include "apps/trellis/option_values.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/verbs.h"
 #include "base/log.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
@@ -15,6 +18,12 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
+
+constexpr const char* kFooter =
+    "trellis VERB --help explains a verb, with examples. Begin with:\n"
+    "  trellis chat -m DIR\n"
+    "DIR is a model directory as Hugging Face lays it out: EXL3, or plain fp16, bf16 or fp32.\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C.";
 
 struct Verb {
   const char* name;
@@ -31,10 +40,12 @@ constexpr Verb kVerbs[] = {
     {"bench", "Measure speed and its share of the memory bandwidth", define_bench},
 };
 
-/// Prints "trellis: message" as a single line and returns the code.
+/// Prints "trellis: message" as a single line and returns the code. Messages quote what files hold,
+/// so no control character reaches the terminal.
 int fail(std::string message, int code) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "trellis: {}\n", message);
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  std::replace_if(message.begin(), message.end(), is_control, ' ');
+  print_note(fmt::format("trellis: {}\n", message));
   return code;
 }
 
@@ -53,12 +64,26 @@ std::vector<std::string> reversed_arguments(int argc, char** argv) {
   return arguments;
 }
 
+/// "unknown option --x" or "unexpected argument "x"", whichever came first of what nothing took.
+std::string describe_unknown(const std::vector<std::string>& unknown) {
+  const auto is_option = [](const std::string& word) { return word.starts_with('-'); };
+  const auto option = std::find_if(unknown.begin(), unknown.end(), is_option);
+  if (option != unknown.end()) return fmt::format("unknown option {}", *option);
+  return fmt::format("unexpected argument \"{}\"", unknown.front());
+}
+
 int usage_failure(const CLI::App& app, std::string message) {
-  const auto unknown = app.remaining();
-  if (app.get_subcommands().empty() && !unknown.empty()) {
-    message = fmt::format("there is no verb \"{}\"", unknown.front());
-  }
   const auto chosen = app.get_subcommands();
+  const auto unknown = app.remaining(true);
+  if (!unknown.empty()) message = describe_unknown(unknown);
+  if (chosen.empty()) {
+    std::vector<std::string> names;
+    for (const Verb& verb : kVerbs) names.emplace_back(verb.name);
+    const bool misspelt = !unknown.empty() && !unknown.front().starts_with('-');
+    if (misspelt) message = fmt::format("there is no verb \"{}\"", unknown.front());
+    if (unknown.empty()) message = "no verb was given";
+    message += fmt::format("; the verbs are {}", fmt::join(names, ", "));
+  }
   const std::string verb = chosen.empty() ? "" : " " + chosen.front()->get_name();
   return fail(fmt::format("{} (see trellis{} --help)", message, verb), kExitUsage);
 }
@@ -69,8 +94,11 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();  // the options here may also stand behind the verb
   std::string log_level = "warn";
-  app.add_option("--log-level", log_level, "What to log to stderr")
-      ->check(CLI::IsMember({"off", "error", "warn", "info", "debug"}))
+  app.footer(kFooter);
+  one_of(
+      app.add_option("--log-level", log_level, "What to log to stderr; may also follow the verb"),
+      {"off", "error", "warn", "info", "debug"}
+  )
       ->capture_default_str();
 
   RunVerb chosen;
@@ -105,5 +133,6 @@ int run(int argc, char** argv) {
 }  // namespace trellis
 
 int main(int argc, char** argv) {
+  trellis::occupy_standard_descriptors();
   return trellis::run(argc, argv);
 }

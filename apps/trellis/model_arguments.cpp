@@ -1,6 +1,8 @@
 #include "apps/trellis/model_arguments.h"
 
+#include "apps/trellis/option_values.h"
 #include "apps/trellis/progress_bar.h"
+#include "checkpoint/model_config.h"
 
 #include <filesystem>
 
@@ -8,62 +10,99 @@ namespace trellis {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr const char* kMachineGroup = "Memory and machine";
 
 }  // namespace
 
 CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments) {
-  return command.add_option(
-      "-m,--model", arguments.model_directory, "Model directory: EXL3 or plain fp16, bf16, fp32"
-  );
+  return command
+      .add_option(
+          "-m,--model", arguments.model_directory,
+          "Model directory: EXL3, or plain fp16, bf16, fp32"
+      )
+      ->type_name("DIR");
 }
 
 void add_backend_options(CLI::App& command, ModelArguments& arguments) {
-  command.add_option("--backend", arguments.backend, "What computes")
-      ->check(CLI::IsMember({"auto", "cpu", "reference"}))
-      ->capture_default_str();
+  one_of(
+      command.add_option("--backend", arguments.backend, "What computes; auto = the fastest here"),
+      {"auto", "cpu", "reference"}
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
   add_threads_option(command, arguments.num_threads);
-  command
-      .add_option(
+  one_of(
+      command.add_option(
           "--activations", arguments.activations,
           "Input of linear layers: auto may round it to integers, fp32 never does"
-      )
-      ->check(CLI::IsMember({"auto", "fp32"}))
-      ->capture_default_str();
+      ),
+      {"auto", "fp32"}
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
 }
 
 void add_cache_options(CLI::App& command, ModelArguments& arguments) {
-  command
-      .add_option(
+  whole_number(
+      command.add_option(
           "--context", arguments.context_tokens,
           "Most tokens of prompt and answer together; 0 = the model's limit, at most 32768"
-      )
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
-      ->capture_default_str();
-  command.add_option("--cache-type", arguments.cache_type, "Type of cached keys and values")
-      ->check(CLI::IsMember({"fp16", "fp32"}))
-      ->capture_default_str();
+      ),
+      0
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
+  add_cache_type_option(command, arguments);
+}
+
+void add_cache_type_option(CLI::App& command, ModelArguments& arguments) {
+  one_of(
+      command.add_option("--cache-type", arguments.cache_type, "Type of cached keys and values"),
+      {"fp16", "fp32"}
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
 }
 
 void add_threads_option(CLI::App& command, int& num_threads) {
-  command.add_option("--threads", num_threads, "Threads; 0 = one per CPU")
-      ->check(CLI::Range(0, kMaxThreads))
-      ->capture_default_str();
+  whole_number(
+      command.add_option("--threads", num_threads, "Threads; 0 = one per CPU"), 0, kMaxThreads
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
 }
 
-void add_codebook_option(CLI::App& command, std::string& codebook) {
-  command.add_option("--codebook", codebook, "Codebook of the weights")
-      ->check(CLI::IsMember({"3inst", "mcg", "mul1"}))
+CLI::Option* add_codebook_option(CLI::App& command, std::string& codebook) {
+  return one_of(
+             command.add_option("--codebook", codebook, "Codebook of the weights"),
+             {"3inst", "mcg", "mul1"}
+  )
       ->capture_default_str();
 }
 
 CLI::Option* add_json_flag(CLI::App& command, bool& json) {
-  return command.add_flag("--json", json, "Print one JSON document on stdout");
+  return command.add_flag(
+      "--json", json, "Print one JSON document on stdout, and nothing else there"
+  );
 }
 
 void require_directory(const std::string& directory) {
-  if (!std::filesystem::is_directory(directory)) {
+  if (directory.empty()) throw UserError("the name of the model directory is empty");
+  std::error_code ignored;
+  if (std::filesystem::is_directory(directory, ignored)) return;
+  if (!std::filesystem::exists(directory, ignored)) {
     throw UserError("{}: no such model directory", directory);
   }
+  throw UserError("{}: is a file; name the model directory that holds config.json", directory);
+}
+
+void require_context(const std::string& directory, int64_t context_tokens) {
+  const int64_t limit = read_model_config(directory).max_position_embeddings;
+  if (context_tokens <= limit) return;
+  throw UserError(
+      "--context {}: the model takes at most {} tokens (max_position_embeddings in {})",
+      context_tokens, limit, (std::filesystem::path(directory) / "config.json").string()
+  );
 }
 
 exl3::Codebook parse_codebook(const std::string& name) {
@@ -86,6 +125,8 @@ DType cache_dtype(const ModelArguments& arguments) {
 }
 
 std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
+  require_directory(arguments.model_directory);
+  require_context(arguments.model_directory, arguments.context_tokens);
   EngineOptions options;
   options.model_directory = arguments.model_directory;
   options.backend = arguments.backend;

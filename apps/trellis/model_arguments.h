@@ -28,15 +28,19 @@ CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments);
 void add_backend_options(CLI::App& command, ModelArguments& arguments);
 /// --context, --cache-type
 void add_cache_options(CLI::App& command, ModelArguments& arguments);
+/// --cache-type
+void add_cache_type_option(CLI::App& command, ModelArguments& arguments);
 /// --threads
 void add_threads_option(CLI::App& command, int& num_threads);
 /// --codebook: a name that parse_codebook() knows
-void add_codebook_option(CLI::App& command, std::string& codebook);
+CLI::Option* add_codebook_option(CLI::App& command, std::string& codebook);
 /// --json
 CLI::Option* add_json_flag(CLI::App& command, bool& json);
 
 /// Throws UserError unless directory is one.
 void require_directory(const std::string& directory);
+/// Throws UserError if the model in directory takes fewer tokens than that.
+void require_context(const std::string& directory, int64_t context_tokens);
 /// "3inst", "mcg" or "mul1".
 exl3::Codebook parse_codebook(const std::string& name);
 BackendOptions backend_options(const ModelArguments& arguments);

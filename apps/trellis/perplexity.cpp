@@ -1,8 +1,9 @@
 // `trellis perplexity`: how well a model predicts a text, and how far it is from a reference model.
 #include "apps/trellis/bare_model.h"
 #include "apps/trellis/evaluation_tokens.h"
-#include "apps/trellis/json_output.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/option_values.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/prompt.h"
 #include "apps/trellis/scoring.h"
@@ -18,6 +19,15 @@ namespace trellis {
 namespace {
 
 constexpr int64_t kDefaultRowTokens = 1024;
+constexpr int64_t kMostRows = int64_t{1} << 20;
+constexpr int64_t kMostRowTokens = int64_t{1} << 20;
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  trellis perplexity -m DIR --text wikitext2-raw-test.txt\n"
+    "  trellis perplexity -m QUANTIZED --chat conversations.jsonl --compare ORIGINAL --json\n"
+    "A line of FILE.jsonl is {\"messages\": [{\"role\", \"content\"}, ...]} or {\"text\": "
+    "\"...\"}.\n"
+    "The perplexity is exp of the mean negative log probability (nll, in nats) of all positions.";
 constexpr int64_t kMaxChunkTokens = 512;
 constexpr int64_t kMaxLogits = int64_t{1} << 24;  // of a chunk, in numbers: 64 MiB
 
@@ -110,6 +120,39 @@ int64_t choose_row_tokens(const PerplexityArguments& arguments, const ModelConfi
   return row_tokens;
 }
 
+/// Throws UserError if the reference speaks of other tokens or takes fewer of them.
+void require_comparable(
+    const std::string& directory, const ModelConfig& config, const std::string& reference,
+    int64_t row_tokens
+) {
+  require_directory(reference);
+  const ModelConfig other = read_model_config(reference);
+  if (other.vocab_size != config.vocab_size) {
+    throw UserError(
+        "{}: the reference has {} tokens in its vocabulary and {} has {}; they cannot be compared",
+        reference, other.vocab_size, directory, config.vocab_size
+    );
+  }
+  if (other.max_position_embeddings < row_tokens) {
+    throw UserError(
+        "{}: the reference takes at most {} tokens; use a smaller --row-tokens than {}", reference,
+        other.max_position_embeddings, row_tokens
+    );
+  }
+  const std::filesystem::path other_file = std::filesystem::path(reference) / "tokenizer.json";
+  if (!std::filesystem::exists(other_file)) return;  // the weights alone can be compared
+  const auto ours = Tokenizer::from_file(std::filesystem::path(directory) / "tokenizer.json");
+  const auto theirs = Tokenizer::from_file(other_file);
+  const auto size = static_cast<int32_t>(std::min(ours->vocab_size(), theirs->vocab_size()));
+  for (int32_t id = 0; id < size; ++id) {
+    if (ours->id_to_token(id) == theirs->id_to_token(id)) continue;
+    throw UserError(
+        "{}: token {} of the reference is \"{}\" and that of {} is \"{}\"; they cannot be compared",
+        reference, id, theirs->id_to_token(id), directory, ours->id_to_token(id)
+    );
+  }
+}
+
 OrderedJson report(const PerplexityArguments& arguments, const ScoreSum& sum, int64_t rows) {
   const auto positions = static_cast<double>(sum.positions);
   OrderedJson document;
@@ -151,6 +194,7 @@ int perplexity(const PerplexityArguments& arguments) {
   require_directory(directory);
   const ModelConfig config = read_model_config(directory);
   const int64_t row_tokens = choose_row_tokens(arguments, config);
+  if (arguments.compare) require_comparable(directory, config, *arguments.compare, row_tokens);
   const auto tokens = evaluation_tokens(arguments, arguments.rows * row_tokens);
   const int64_t rows = std::min(arguments.rows, static_cast<int64_t>(tokens.size()) / row_tokens);
   if (rows == 0) {
@@ -160,7 +204,7 @@ int perplexity(const PerplexityArguments& arguments) {
     );
   }
   if (rows < arguments.rows) {
-    fmt::print(stderr, "[the text has {} rows of {} tokens only]\n", rows, row_tokens);
+    print_note(fmt::format("[the text has {} rows of {} tokens only]\n", rows, row_tokens));
   }
 
   const auto backend = create_backend(arguments.model.backend, backend_options(arguments.model));
@@ -169,17 +213,7 @@ int perplexity(const PerplexityArguments& arguments) {
   };
   const auto model = load(directory);
   std::unique_ptr<BareModel> reference;
-  if (arguments.compare) {
-    require_directory(*arguments.compare);
-    reference = load(*arguments.compare);
-    if (reference->vocab_size() != model->vocab_size()) {
-      throw UserError(
-          "{}: the reference has {} tokens in its vocabulary and {} has {}; they cannot be "
-          "compared",
-          *arguments.compare, reference->vocab_size(), directory, model->vocab_size()
-      );
-    }
-  }
+  if (arguments.compare) reference = load(*arguments.compare);
 
   Evaluation evaluation(*model, reference.get(), backend->num_threads());
   ProgressBar bar("Scoring", "tokens");
@@ -206,25 +240,36 @@ int perplexity(const PerplexityArguments& arguments) {
 
 RunVerb define_perplexity(CLI::App& command) {
   auto arguments = std::make_shared<PerplexityArguments>();
+  command.footer(kExamples);
   add_model_option(command, arguments->model)->required();
-  command.add_option("--text", arguments->text, "Text file to predict");
-  command.add_option(
-      "--chat", arguments->chat, "File of conversations to predict, one JSON document a line"
-  );
-  command.add_option("--rows", arguments->rows, "Rows, each predicted alone")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+  command.add_option("--text", arguments->text, "Text file to predict; - = stdin")
+      ->type_name("FILE");
   command
       .add_option(
+          "--chat", arguments->chat,
+          "File of conversations to predict, one JSON document a line; - = stdin"
+      )
+      ->type_name("FILE");
+  whole_number(
+      command.add_option("--rows", arguments->rows, "Rows of tokens, each predicted alone"), 1,
+      kMostRows
+  )
+      ->capture_default_str();
+  whole_number(
+      command.add_option(
           "--row-tokens", arguments->row_tokens,
           "Tokens of a row; without it 1024, or what the model takes if that is less"
+      ),
+      2, kMostRowTokens
+  );
+  command
+      .add_option(
+          "--compare", arguments->compare,
+          "Reference model: report KL(reference || model) in nats and top-1 agreement"
       )
-      ->check(CLI::Range(int64_t{2}, int64_t{1} << 20));
-  command.add_option("--compare", arguments->compare, "Directory of a reference model");
+      ->type_name("DIR");
   add_backend_options(command, arguments->model);
-  command.add_option("--cache-type", arguments->model.cache_type, "Type of cached keys and values")
-      ->check(CLI::IsMember({"fp16", "fp32"}))
-      ->capture_default_str();
+  add_cache_type_option(command, arguments->model);
   add_json_flag(command, arguments->json);
   return [arguments] { return perplexity(*arguments); };
 }

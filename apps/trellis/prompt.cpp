@@ -2,12 +2,14 @@
 
 #include "checkpoint/model_config.h"
 #include "checkpoint/tokenizer_config.h"
+#include "text/utf8_buffer.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <iostream>
 
 namespace trellis {
 
@@ -70,6 +72,9 @@ std::vector<int32_t> parse_token_ids(std::string_view text) {
     position = next;
     skip_blanks();
     const bool more = position != end && *position == ',';
+    if (error == std::errc::result_out_of_range) {
+      throw UserError("token ids: a number of \"{}\" is too large for a token id", text);
+    }
     if (error != std::errc() || (position != end && !more)) {
       throw UserError("token ids: expected numbers parted by commas, found \"{}\"", text);
     }
@@ -84,10 +89,27 @@ std::vector<int32_t> parse_token_ids(std::string_view text) {
   return ids;
 }
 
+void require_utf8(std::string_view text, const std::string& origin) {
+  // What is not UTF-8 comes out of the buffer as U+FFFD, so the first difference is the first
+  // fault.
+  Utf8Buffer buffer;
+  const std::string clean = buffer.push(text) + buffer.flush();
+  const auto fault = std::mismatch(text.begin(), text.end(), clean.begin(), clean.end()).first;
+  if (fault == text.end()) return;
+  throw UserError(
+      "{}: not valid UTF-8 at byte {}; give text in that encoding", origin, fault - text.begin()
+  );
+}
+
 std::string read_text_file(const std::filesystem::path& path, size_t max_bytes) {
   // A stream, so that pipes work as well.
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw UserError("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  std::ifstream opened;
+  const bool from_stdin = path == "-";
+  if (!from_stdin) opened.open(path, std::ios::binary);
+  if (!opened) {
+    throw UserError("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  }
+  std::istream& file = from_stdin ? std::cin : opened;
   std::string text;
   char piece[1 << 16];
   while (text.size() < max_bytes && file.good()) {
@@ -96,7 +118,7 @@ std::string read_text_file(const std::filesystem::path& path, size_t max_bytes) 
     );
     text.append(piece, static_cast<size_t>(file.gcount()));
   }
-  if (file.bad() || std::filesystem::is_directory(path)) {
+  if (file.bad() || (!from_stdin && std::filesystem::is_directory(path))) {
     throw UserError("{}: cannot be read as a file", path.string());
   }
   return text;

@@ -43,7 +43,10 @@ std::vector<int32_t> encode_conversation(
 /// "1,2,3" as numbers; blanks are allowed. Throws UserError.
 std::vector<int32_t> parse_token_ids(std::string_view text);
 
-/// At most max_bytes from the start of a file. Throws UserError naming the file.
+/// Throws UserError naming the origin and the first byte that is not UTF-8.
+void require_utf8(std::string_view text, const std::string& origin);
+
+/// At most max_bytes from the start of a file; "-" is stdin. Throws UserError naming the file.
 std::string read_text_file(const std::filesystem::path& path, size_t max_bytes);
 
 }  // namespace trellis

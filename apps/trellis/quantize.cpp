@@ -1,8 +1,9 @@
 // `trellis quantize`: a Hugging Face directory to EXL3. Ctrl-C keeps what is finished; the same
 // command goes on from it.
 #include "apps/trellis/interrupt_watcher.h"
-#include "apps/trellis/json_output.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/option_values.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/verbs.h"
 #include "convert/model_linears.h"
@@ -18,6 +19,12 @@ namespace trellis {
 namespace {
 
 constexpr int kExitInterrupted = 130;  // what shells report for a program ended by Ctrl-C
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  trellis quantize models/Llama-3.2-1B Llama-3.2-1B-exl3-4.0bpw\n"
+    "  trellis quantize IN OUT --bits 3.5 --head-bits 8 --threads 4\n"
+    "Ctrl-C keeps the layers that are finished; the same command goes on from them.";
 
 struct QuantizeArguments {
   std::string input;
@@ -114,12 +121,11 @@ int quantize(const QuantizeArguments& arguments) {
   );
   bar.clear();
   if (report.cancelled) {
-    fmt::print(
-        stderr,
+    print_note(fmt::format(
         "trellis: interrupted after {} layers; the same command goes on from {}.partial, which may "
         "also be deleted\n",
         report.linears.size(), arguments.output
-    );
+    ));
     return kExitInterrupted;
   }
   if (arguments.json) {
@@ -134,18 +140,36 @@ int quantize(const QuantizeArguments& arguments) {
 
 RunVerb define_quantize(CLI::App& command) {
   auto arguments = std::make_shared<QuantizeArguments>();
+  command.footer(kExamples);
   command.add_option("IN", arguments->input, "Hugging Face directory in fp16, bf16 or fp32")
+      ->type_name("")
       ->required();
-  command.add_option("OUT", arguments->output, "Directory to make")->required();
-  command.add_option("--bits", arguments->bits, "Bits per weight, 1 to 8")
-      ->check(CLI::Range(1.0, 8.0))
+  command
+      .add_option("OUT", arguments->output, "Directory to make; OUT.partial holds it until then")
+      ->type_name("")
+      ->required();
+  number_between(
+      command.add_option(
+          "--bits", arguments->bits, "Bits per weight, 1 to 8; with a fraction some layers get more"
+      ),
+      1, 8
+  )
       ->capture_default_str();
-  command.add_option("--head-bits", arguments->head_bits, "Bits of the output head; 16 = as it is")
-      ->check(CLI::IsMember({1, 2, 3, 4, 5, 6, 7, 8, 16}))
+  one_of(
+      command.add_option(
+          "--head-bits", arguments->head_bits, "Bits of the output head; 16 = as it is"
+      ),
+      {"1", "2", "3", "4", "5", "6", "7", "8", "16"}
+  )
+      ->type_name("N")
       ->capture_default_str();
   add_codebook_option(command, arguments->codebook);
   add_threads_option(command, arguments->num_threads);
-  command.add_option("--seed", arguments->seed, "Of the random signs")->capture_default_str();
+  seed_number(command.add_option(
+                  "--seed", arguments->seed,
+                  "Of the random signs; the same seed gives the same bytes"
+              ))
+      ->capture_default_str();
   add_json_flag(command, arguments->json);
   return [arguments] { return quantize(*arguments); };
 }

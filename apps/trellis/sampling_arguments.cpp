@@ -1,6 +1,9 @@
 #include "apps/trellis/sampling_arguments.h"
 
+#include "apps/trellis/option_values.h"
 #include "apps/trellis/verbs.h"
+#include "base/result.h"
+#include "sampling/validate.h"
 
 #include <charconv>
 
@@ -22,23 +25,37 @@ std::pair<int32_t, float> parse_bias(const std::string& text) {
 }  // namespace
 
 void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
-  command.add_option("--temperature", arguments.temperature, "0 = always the most probable token");
-  command.add_option("--top-k", arguments.top_k, "Keep the K most probable tokens; 0 = all");
-  command.add_option("--top-p", arguments.top_p, "Keep the fewest tokens of probability P");
-  command.add_option(
-      "--min-p", arguments.min_p, "Keep tokens at least P times as probable as the best"
+  static constexpr const char* kGroup =
+      "Sampling (default: the model's generation_config.json, else temperature 1 and all else off)";
+  const auto add = [&command](const char* name, auto& value, const char* description) {
+    return command.add_option(name, value, description)->group(kGroup);
+  };
+  any_number(add("--temperature", arguments.temperature, "0 = always the most probable token"));
+  whole_number(
+      add("--top-k", arguments.top_k, "Keep the N most probable tokens; 0 = all"), 0, INT32_MAX
   );
-  command.add_option(
-      "--repetition-penalty", arguments.repetition_penalty, "1 = none; above 1 avoids repetition"
+  any_number(add("--top-p", arguments.top_p, "Keep the fewest tokens of probability X; 1 = all"));
+  any_number(add(
+      "--min-p", arguments.min_p, "Keep tokens at least X times as probable as the best; 0 = off"
+  ));
+  any_number(
+      add("--repetition-penalty", arguments.repetition_penalty,
+          "Above 1: tokens seen before become less probable; 1 = off")
   );
-  command.add_option(
-      "--presence-penalty", arguments.presence_penalty, "Subtracted once from tokens seen"
+  any_number(
+      add("--presence-penalty", arguments.presence_penalty,
+          "Subtracted once from the logits of tokens seen before; 0 = off")
   );
-  command.add_option(
-      "--frequency-penalty", arguments.frequency_penalty, "Subtracted for each time a token came"
+  any_number(
+      add("--frequency-penalty", arguments.frequency_penalty,
+          "Subtracted for each time that a token came before; 0 = off")
   );
-  command.add_option("--seed", arguments.seed, "The same seed gives the same tokens");
-  command.add_option("--logit-bias", arguments.logit_bias, "Added to a token's logit: ID=BIAS");
+  seed_number(add(
+      "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
+  ));
+  add("--logit-bias", arguments.logit_bias, "ID=X adds X to the logit of token ID; may be repeated")
+      ->type_name("ID=X")
+      ->allow_extra_args(false);
 }
 
 SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) {
@@ -54,6 +71,10 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
     params.logit_bias.insert_or_assign(parse_bias(text).first, parse_bias(text).second);
   }
   return params;
+}
+
+void require_valid(const SamplingArguments& arguments) {
+  if (const auto error = validate(apply(arguments, {}), INT32_MAX)) throw UserError(error->message);
 }
 
 }  // namespace trellis

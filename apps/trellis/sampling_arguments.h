@@ -30,4 +30,8 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments);
 /// --logit-bias. Ranges are checked where the request is submitted.
 SamplingParams apply(const SamplingArguments& arguments, SamplingParams defaults);
 
+/// What can be checked before a model is loaded. Throws UsageError for a malformed --logit-bias,
+/// UserError for a value out of range.
+void require_valid(const SamplingArguments& arguments);
+
 }  // namespace trellis

@@ -77,7 +77,7 @@ TEST(Program, VersionIsPrinted) {
 }
 
 TEST(Program, RefusesWrongUsage) {
-  expect_failure(run_program({}), 2, HasSubstr("subcommand is required"));
+  expect_failure(run_program({}), 2, HasSubstr("the verbs are chat, generate, inspect"));
   expect_failure(run_program({"sing"}), 2, HasSubstr("sing"));
   expect_failure(run_program({"generate", "--prompt", "a"}), 2, HasSubstr("--model"));
   expect_failure(run_program({"generate", "-m", kModel}), 2, HasSubstr("--prompt-file"));

@@ -1,4 +1,4 @@
-// The one JSON document that a verb prints with --json.
+// What the program prints: results on stdout, notes on stderr.
 #pragma once
 
 #include "text/chat_template.h"
@@ -13,5 +13,12 @@ void print_json(const OrderedJson& document);
 
 /// Prints text on stdout and flushes it. Throws UserError when stdout cannot take it.
 void print_text(std::string_view text);
+
+/// Prints text on stderr. Where nobody listens there, nothing happens.
+void print_note(std::string_view text);
+
+/// Points those of the descriptors 0, 1 and 2 that are closed at an empty file that cannot be
+/// written, so that no file of ours gets their number and is printed into.
+void occupy_standard_descriptors();
 
 }  // namespace trellis

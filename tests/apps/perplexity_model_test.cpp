@@ -87,5 +87,37 @@ INSTANTIATE_TEST_SUITE_P(
     }
 );
 
+/// What a model that this project quantized measures against the model it was made from.
+Json compare_quantized(const std::filesystem::path& model, const char* parent) {
+  const ProgramResult result = run_program(
+      {"perplexity", "-m", (std::filesystem::path(TRELLIS_SOURCE_DIR) / model).string(), "--chat",
+       (test_data() / "text/chat-valid.jsonl").string(), "--compare",
+       (test_data() / "models" / parent).string(), "--json"}
+  );
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return parse_json(result.out, "stdout");
+}
+
+TEST(QuantizedHere, TheBundledModelStaysCloseToItsParent) {
+  const Json document = compare_quantized("models/demo-25m-exl3-4.0bpw", "demo-25m");
+
+  EXPECT_EQ(document["tokens"], 32 * 1023);
+  EXPECT_LE(document["compare"]["kl_divergence"].get<double>(), 0.08);
+  // As docs/quality.md and the model's card say; the parent's figure was measured elsewhere.
+  EXPECT_NEAR(document["compare"]["kl_divergence"].get<double>(), 0.0739, 5e-4);
+  EXPECT_NEAR(document["perplexity"].get<double>(), 9.299, 5e-3);
+  EXPECT_NEAR(document["compare"]["top1_agreement"].get<double>(), 0.878, 2e-3);
+  EXPECT_NEAR(document["compare"]["perplexity"].get<double>(), 8.925, 2e-3);
+}
+
+TEST(QuantizedHere, TinyModelAtThreeBitsIsAsFarFromItsParentAsDocumented) {
+  const Json document = compare_quantized("tests/data/models/tiny-1m-exl3-3.0bpw", "tiny-1m");
+
+  EXPECT_EQ(document["tokens"], 32 * 511);
+  EXPECT_NEAR(document["compare"]["kl_divergence"].get<double>(), 0.3754, 5e-4);
+  EXPECT_NEAR(document["perplexity"].get<double>(), 18.10, 2e-2);
+  EXPECT_NEAR(document["compare"]["top1_agreement"].get<double>(), 0.630, 2e-3);
+}
+
 }  // namespace
 }  // namespace trellis

@@ -14,11 +14,11 @@ int num_pages(int num_sequences, int64_t sequence_tokens) {
 }  // namespace
 
 BareModel::BareModel(
-    std::unique_ptr<Model> model, Backend& backend, DType cache_dtype, int num_sequences,
+    std::unique_ptr<Model> model, Backend& backend, KvTypes cache_types, int num_sequences,
     int64_t sequence_tokens
 )
     : model_(std::move(model)),
-      cache_(backend, model_->cache_spec(cache_dtype), num_pages(num_sequences, sequence_tokens)),
+      cache_(backend, model_->cache_spec(cache_types), num_pages(num_sequences, sequence_tokens)),
       pool_(num_pages(num_sequences, sequence_tokens)),
       runner_(*model_, backend, cache_) {
   sequences_.reserve(static_cast<size_t>(num_sequences));
@@ -46,20 +46,20 @@ std::span<const float> BareModel::run_all(int64_t position, std::span<const int3
 }
 
 std::unique_ptr<BareModel> load_bare_model(
-    const std::string& directory, Backend& backend, DType cache_dtype, int num_sequences,
+    const std::string& directory, Backend& backend, KvTypes cache_types, int num_sequences,
     int64_t sequence_tokens
 ) {
   const ModelConfig config = read_model_config(directory);
   const Checkpoint checkpoint(directory);
   const size_t cache_bytes =
-      plan_cache_bytes(config, cache_dtype, num_pages(num_sequences, sequence_tokens));
+      plan_cache_bytes(config, cache_types, num_pages(num_sequences, sequence_tokens));
   require_memory(backend, directory, checkpoint.bytes() + cache_bytes);
   ProgressBar bar("Loading", "B");
   auto model = load_model(checkpoint, config, backend, [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));
   });
   return std::make_unique<BareModel>(
-      std::move(model), backend, cache_dtype, num_sequences, sequence_tokens
+      std::move(model), backend, cache_types, num_sequences, sequence_tokens
   );
 }
 

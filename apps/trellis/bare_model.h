@@ -21,7 +21,7 @@ namespace trellis {
 class BareModel {
  public:
   BareModel(
-      std::unique_ptr<Model> model, Backend& backend, DType cache_dtype, int num_sequences,
+      std::unique_ptr<Model> model, Backend& backend, KvTypes cache_types, int num_sequences,
       int64_t sequence_tokens
   );
 
@@ -49,7 +49,7 @@ class BareModel {
 /// Loads the checkpoint in directory, with a progress bar. Throws UserError, also where memory
 /// would not suffice.
 std::unique_ptr<BareModel> load_bare_model(
-    const std::string& directory, Backend& backend, DType cache_dtype, int num_sequences,
+    const std::string& directory, Backend& backend, KvTypes cache_types, int num_sequences,
     int64_t sequence_tokens
 );
 

@@ -115,17 +115,17 @@ int64_t sequence_tokens(const BenchArguments& arguments, const ModelConfig& conf
 }
 
 std::unique_ptr<BareModel> make_bare_model(const BenchArguments& arguments, Backend& backend) {
-  const DType dtype = cache_dtype(arguments.model);
+  const KvTypes types = cache_types(arguments.model);
   if (!arguments.shape) {
     const std::string& directory = arguments.model.model_directory;
     require_directory(directory);
     const int64_t tokens = sequence_tokens(arguments, read_model_config(directory));
-    return load_bare_model(directory, backend, dtype, arguments.batch, tokens);
+    return load_bare_model(directory, backend, types, arguments.batch, tokens);
   }
   const ModelConfig config = shape_config(*arguments.shape);
   const int64_t tokens = sequence_tokens(arguments, config);
   const MemoryPlan plan = plan_random_memory(
-      config, arguments.bits, arguments.head_bits, dtype, tokens * arguments.batch
+      config, arguments.bits, arguments.head_bits, types, tokens * arguments.batch
   );
   require_memory(backend, *arguments.shape, plan.total());
   print_note(fmt::format("Making random weights in the shape of {}\n", *arguments.shape));
@@ -133,7 +133,7 @@ std::unique_ptr<BareModel> make_bare_model(const BenchArguments& arguments, Back
       arguments.bits, parse_codebook(arguments.codebook), arguments.head_bits, 0
   };
   return std::make_unique<BareModel>(
-      make_random_model(config, weights, backend), backend, dtype, arguments.batch, tokens
+      make_random_model(config, weights, backend), backend, types, arguments.batch, tokens
   );
 }
 
@@ -154,6 +154,7 @@ OrderedJson report(
   document["backend"] = backend.name();
   document["model"] = arguments.shape ? *arguments.shape : arguments.model.model_directory;
   document["weight_bytes"] = model.weight_bytes();
+  document["cache_type"] = kv_types_name(cache_types(arguments.model));
   document["prompt"] = arguments.prompt;
   document["generate"] = arguments.generate;
   document["batch"] = arguments.batch;

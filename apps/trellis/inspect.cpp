@@ -18,7 +18,7 @@ constexpr int64_t kDefaultContextLimit = 32768;
 constexpr const char* kExamples =
     "Examples:\n"
     "  trellis inspect DIR\n"
-    "  trellis inspect DIR --context 8192 --cache-type fp32     memory for that context\n"
+    "  trellis inspect DIR --context 8192 --cache-type q8,q4    memory for that context\n"
     "  trellis inspect DIR --json";
 
 struct InspectArguments {
@@ -116,6 +116,7 @@ OrderedJson memory_json(const MemoryPlan& plan, int64_t context_tokens, size_t a
   document["linear_bytes"] = plan.linear_bytes;
   document["embedding_bytes"] = plan.embedding_bytes;
   document["cache_bytes"] = plan.cache_bytes;
+  document["cache_bytes_per_token"] = plan.cache_token_bytes;
   document["activation_bytes"] = plan.activation_bytes;
   document["total_bytes"] = plan.total();
   document["available_bytes"] = available;
@@ -177,11 +178,11 @@ void print_report(const OrderedJson& report, bool with_tensors) {
   }
   const OrderedJson& memory = report["memory"];
   text += fmt::format(
-      "Memory for a context of {} tokens: linear layers {}, embedding {}, cache {}, activations "
-      "{}: "
-      "{} of {} free\n",
+      "Memory for a context of {} tokens: linear layers {}, embedding {}, cache {} ({} bytes "
+      "a token), activations {}: {} of {} free\n",
       memory["context_tokens"].get<int64_t>(), bytes_text(memory["linear_bytes"]),
       bytes_text(memory["embedding_bytes"]), bytes_text(memory["cache_bytes"]),
+      memory["cache_bytes_per_token"].get<int64_t>(),
       bytes_text(memory["activation_bytes"]), bytes_text(memory["total_bytes"]),
       bytes_text(memory["available_bytes"])
   );
@@ -198,7 +199,7 @@ int inspect(const InspectArguments& arguments) {
   const int64_t context = arguments.model.context_tokens > 0
                               ? arguments.model.context_tokens
                               : std::min(config.max_position_embeddings, kDefaultContextLimit);
-  const MemoryPlan plan = plan_memory(checkpoint, config, cache_dtype(arguments.model), context);
+  const MemoryPlan plan = plan_memory(checkpoint, config, cache_types(arguments.model), context);
   const size_t available = available_host_memory();
 
   OrderedJson report = architecture_json(config);

@@ -26,30 +26,34 @@ size_t norm_bytes(const ModelConfig& config) {
          static_cast<size_t>((2 * config.num_hidden_layers + 1) * config.hidden_size);
 }
 
+size_t cache_bytes_per_token(const ModelConfig& config, KvTypes types) {
+  return CacheStorage::bytes_per_token(
+      {static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
+       static_cast<int>(config.head_dim), types}
+  );
+}
+
 MemoryPlan plan_without_linears(
-    const ModelConfig& config, DType cache_dtype, int64_t context_tokens
+    const ModelConfig& config, KvTypes cache_types, int64_t context_tokens
 ) {
   MemoryPlan plan;
-  plan.cache_bytes = plan_cache_bytes(config, cache_dtype, pages_of(context_tokens));
+  plan.cache_token_bytes = cache_bytes_per_token(config, cache_types);
+  plan.cache_bytes = plan_cache_bytes(config, cache_types, pages_of(context_tokens));
   plan.activation_bytes = plan_activation_bytes(config);
   return plan;
 }
 
 }  // namespace
 
-size_t plan_cache_bytes(const ModelConfig& config, DType dtype, int pages) {
-  const CacheSpec spec = {
-      static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
-      static_cast<int>(config.head_dim), dtype
-  };
-  return CacheStorage::bytes_per_page(spec) * static_cast<size_t>(pages);
+size_t plan_cache_bytes(const ModelConfig& config, KvTypes types, int pages) {
+  return kPageTokens * cache_bytes_per_token(config, types) * static_cast<size_t>(pages);
 }
 
 MemoryPlan plan_memory(
-    const Checkpoint& checkpoint, const ModelConfig& config, DType cache_dtype,
+    const Checkpoint& checkpoint, const ModelConfig& config, KvTypes cache_types,
     int64_t context_tokens
 ) {
-  MemoryPlan plan = plan_without_linears(config, cache_dtype, context_tokens);
+  MemoryPlan plan = plan_without_linears(config, cache_types, context_tokens);
   const ModelSpec spec = make_model_spec(config);
   for (const LayerSpec& layer : spec.layers) {
     for (const LinearSummary& linear : summarize_layer(checkpoint, layer)) {
@@ -63,9 +67,9 @@ MemoryPlan plan_memory(
 }
 
 MemoryPlan plan_random_memory(
-    const ModelConfig& config, int bits, int head_bits, DType cache_dtype, int64_t context_tokens
+    const ModelConfig& config, int bits, int head_bits, KvTypes cache_types, int64_t context_tokens
 ) {
-  MemoryPlan plan = plan_without_linears(config, cache_dtype, context_tokens);
+  MemoryPlan plan = plan_without_linears(config, cache_types, context_tokens);
   const ModelSpec spec = make_model_spec(config);
   for (const LayerSpec& layer : spec.layers) {
     const AttentionSpec& attention = layer.attention;

@@ -56,10 +56,10 @@ void add_cache_options(CLI::App& command, ModelArguments& arguments) {
 }
 
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments) {
-  one_of(
-      command.add_option("--cache-type", arguments.cache_type, "Type of cached keys and values"),
-      {"fp16", "fp32"}
-  )
+  kv_types(command.add_option(
+               "--cache-type", arguments.cache_type,
+               "Cached keys and values: fp16, fp32, q2 to q8 (bits), or a pair such as q8,q4"
+           ))
       ->capture_default_str()
       ->group(kMachineGroup);
 }
@@ -120,8 +120,8 @@ BackendOptions backend_options(const ModelArguments& arguments) {
   return options;
 }
 
-DType cache_dtype(const ModelArguments& arguments) {
-  return arguments.cache_type == "fp32" ? DType::kFloat32 : DType::kFloat16;
+KvTypes cache_types(const ModelArguments& arguments) {
+  return require_kv_types(arguments.cache_type);
 }
 
 std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
@@ -133,7 +133,7 @@ std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
   options.num_threads = arguments.num_threads;
   options.exact_activations = arguments.activations == "fp32";
   options.context_tokens = arguments.context_tokens;
-  options.cache_fp32 = arguments.cache_type == "fp32";
+  options.cache_type = arguments.cache_type;
   ProgressBar bar("Loading", "B");
   return Engine::load(options, [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));

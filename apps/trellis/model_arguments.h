@@ -44,7 +44,7 @@ void require_context(const std::string& directory, int64_t context_tokens);
 /// "3inst", "mcg" or "mul1".
 exl3::Codebook parse_codebook(const std::string& name);
 BackendOptions backend_options(const ModelArguments& arguments);
-DType cache_dtype(const ModelArguments& arguments);
+KvTypes cache_types(const ModelArguments& arguments);
 
 /// Loads the model, with a progress bar on stderr. Throws UserError.
 std::unique_ptr<Engine> load_engine(const ModelArguments& arguments);

@@ -1,5 +1,7 @@
 #include "apps/trellis/option_values.h"
 
+#include "backend/kv_type.h"
+
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -58,6 +60,12 @@ CLI::Option* number_between(CLI::Option* option, double least, double most) {
   return expect(option, "X", range, [least, most](const std::string& text) {
     const auto number = parse_number<double>(text);
     return number && *number >= least && *number <= most;
+  });
+}
+
+CLI::Option* kv_types(CLI::Option* option) {
+  return expect(option, "TYPE", kKnownKvTypes, [](const std::string& text) {
+    return parse_kv_types(text).has_value();
   });
 }
 

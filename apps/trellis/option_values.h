@@ -19,6 +19,8 @@ CLI::Option* seed_number(CLI::Option* option);
 CLI::Option* any_number(CLI::Option* option);
 /// X: a number from least to most.
 CLI::Option* number_between(CLI::Option* option, double least, double most);
+/// TYPE: what parse_kv_types() reads.
+CLI::Option* kv_types(CLI::Option* option);
 /// One of these names, or numbers, all of which --help shows.
 CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& names);
 

@@ -25,6 +25,7 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  trellis perplexity -m DIR --text wikitext2-raw-test.txt\n"
     "  trellis perplexity -m QUANTIZED --chat conversations.jsonl --compare ORIGINAL --json\n"
+    "  trellis perplexity -m DIR --chat FILE.jsonl --compare DIR --cache-type q4   loss of a cache\n"
     "A line of FILE.jsonl is {\"messages\": [{\"role\", \"content\"}, ...]} or {\"text\": "
     "\"...\"}.\n"
     "The perplexity is exp of the mean negative log probability (nll, in nats) of all positions.";
@@ -160,6 +161,7 @@ OrderedJson report(const PerplexityArguments& arguments, const ScoreSum& sum, in
   document["nll"] = sum.nll / positions;
   document["tokens"] = sum.positions;
   document["rows"] = rows;
+  document["cache_type"] = kv_types_name(cache_types(arguments.model));
   document["compare"] = nullptr;
   if (arguments.compare) {
     document["compare"] = {
@@ -208,12 +210,14 @@ int perplexity(const PerplexityArguments& arguments) {
   }
 
   const auto backend = create_backend(arguments.model.backend, backend_options(arguments.model));
-  const auto load = [&](const std::string& from) {
-    return load_bare_model(from, *backend, cache_dtype(arguments.model), 1, row_tokens);
+  const auto load = [&](const std::string& from, KvTypes types) {
+    return load_bare_model(from, *backend, types, 1, row_tokens);
   };
-  const auto model = load(directory);
+  const auto model = load(directory, cache_types(arguments.model));
   std::unique_ptr<BareModel> reference;
-  if (arguments.compare) reference = load(*arguments.compare);
+  if (arguments.compare) {
+    reference = load(*arguments.compare, same_kv_types(KvType::kFloat16));
+  }
 
   Evaluation evaluation(*model, reference.get(), backend->num_threads());
   ProgressBar bar("Scoring", "tokens");
@@ -265,7 +269,8 @@ RunVerb define_perplexity(CLI::App& command) {
   command
       .add_option(
           "--compare", arguments->compare,
-          "Reference model: report KL(reference || model) in nats and top-1 agreement"
+          "Reference model, whose cache is fp16: report KL(reference || model) in nats and top-1 "
+          "agreement"
       )
       ->type_name("DIR");
   add_backend_options(command, arguments->model);

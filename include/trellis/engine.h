@@ -28,7 +28,8 @@ struct EngineOptions {
   int64_t context_tokens =
       0;                     // most tokens of one sequence; 0: the model's own limit, at most 32768
   int64_t cache_tokens = 0;  // tokens of all sequences together; 0: one full context
-  bool cache_fp32 = false;   // keys and values in fp32 instead of fp16
+  std::string cache_type = "fp16";  // of keys and values: "fp16", "fp32", "q2" to "q8", or each
+                                    // apart: "q8,q4"
   int max_sequences = 16;    // sequences that run side by side
   int step_tokens = 512;     // token budget of one step: prompt chunks and single tokens together
 };

@@ -2,6 +2,7 @@
 // are views.
 #pragma once
 
+#include "backend/kv_type.h"
 #include "tensor/tensor.h"
 
 namespace trellis {
@@ -25,10 +26,36 @@ struct DeviceStep {
   int max_kv_length = 0;   // the largest of kv_length, known to the host
 };
 
-/// One layer's keys and values: [pages, kv_heads, kPageTokens, head_dim] fp16 or fp32 each.
+/// Keys or values of one layer.
+///
+/// fp16, fp32: numbers is [pages, kv_heads, kPageTokens, head_dim] and scales is empty.
+/// 2 to 8 bits: head_dim is cut into groups of exl3::kKvGroup = 32 channels, which never cross a
+/// head. numbers is u32 [pages, kv_heads, kPageTokens, head_dim / 32 * bits], a group's words one
+/// after the other as exl3::kv_pack() makes them, and scales is fp16 [pages, kv_heads, kPageTokens,
+/// head_dim / 32]. So a head's part of a page is two stretches without holes: kPageTokens rows of
+/// words, and kPageTokens rows of scales.
+struct KvSide {
+  Tensor numbers;
+  Tensor scales;
+
+  KvType type() const;
+  int64_t num_kv_heads() const { return numbers.dim(1); }
+  int64_t head_dim() const;
+  /// Row of numbers and of scales where position `slot` of a head stands.
+  int64_t row(int64_t slot, int64_t kv_head) const {
+    return (slot / kPageTokens * num_kv_heads() + kv_head) * kPageTokens + slot % kPageTokens;
+  }
+};
+
+/// One layer's cache. Keys are stored after their norm and rotation by position.
 struct KvLayer {
   Tensor keys;
   Tensor values;
+  Tensor key_scales = {};    // empty unless keys are quantized
+  Tensor value_scales = {};  // empty unless values are quantized
+
+  KvSide key_side() const { return {keys, key_scales}; }
+  KvSide value_side() const { return {values, value_scales}; }
 };
 
 /// Rotary embedding: rotates pairs (i, i + rotary_dim / 2) of each head by position *

@@ -1,5 +1,7 @@
 #include "cache/cache_storage.h"
 
+#include "exl3/kv_quant.h"
+
 namespace trellis {
 
 CacheStorage::CacheStorage(Backend& backend, const CacheSpec& spec, int num_pages)
@@ -9,17 +11,40 @@ CacheStorage::CacheStorage(Backend& backend, const CacheSpec& spec, int num_page
 
 KvLayer CacheStorage::layer(int index) const {
   TRELLIS_CHECK(index >= 0 && index < spec_.num_layers, "the layer has a cache");
-  const Shape shape = {num_pages_, spec_.num_kv_heads, kPageTokens, spec_.head_dim};
-  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_bytes(spec_.dtype);
-  const size_t begin = 2 * bytes * static_cast<size_t>(index);
-  return {
-      storage_.view(spec_.dtype, shape, begin), storage_.view(spec_.dtype, shape, begin + bytes)
-  };
+  const auto rows = static_cast<size_t>(num_pages_) * static_cast<size_t>(spec_.num_kv_heads) * kPageTokens;
+  const size_t key_bytes = rows * kv_row_bytes(spec_.types.keys, spec_.head_dim);
+  const size_t value_bytes = rows * kv_row_bytes(spec_.types.values, spec_.head_dim);
+  const size_t begin = (key_bytes + value_bytes) * static_cast<size_t>(index);
+  const KvSide keys = side(spec_.types.keys, begin);
+  const KvSide values = side(spec_.types.values, begin + key_bytes);
+  return {keys.numbers, values.numbers, keys.scales, values.scales};
 }
 
-size_t CacheStorage::bytes_per_page(const CacheSpec& spec) {
-  return 2 * static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.num_kv_heads) *
-         kPageTokens * static_cast<size_t>(spec.head_dim) * dtype_bytes(spec.dtype);
+KvSide CacheStorage::side(KvType type, size_t begin) const {
+  const auto shape = [&](int64_t row_size) {
+    return Shape{num_pages_, spec_.num_kv_heads, kPageTokens, row_size};
+  };
+  if (!is_quantized(type)) {
+    const DType dtype = type == KvType::kFloat16 ? DType::kFloat16 : DType::kFloat32;
+    return {storage_.view(dtype, shape(spec_.head_dim), begin), {}};
+  }
+  const int64_t groups = spec_.head_dim / exl3::kKvGroup;
+  const Tensor words = storage_.view(DType::kUint32, shape(groups * kv_bits(type)), begin);
+  return {words, storage_.view(DType::kFloat16, shape(groups), begin + words.bytes())};
+}
+
+size_t CacheStorage::bytes_per_token(const CacheSpec& spec) {
+  const bool quantized = is_quantized(spec.types.keys) || is_quantized(spec.types.values);
+  if (quantized && spec.head_dim % exl3::kKvGroup != 0) {
+    throw UserError(
+        "a cache of type {} needs heads of a multiple of {} channels and the model's have {}; use "
+        "fp16 or fp32",
+        kv_types_name(spec.types), exl3::kKvGroup, spec.head_dim
+    );
+  }
+  return static_cast<size_t>(spec.num_layers) * static_cast<size_t>(spec.num_kv_heads) *
+         (kv_row_bytes(spec.types.keys, spec.head_dim) +
+          kv_row_bytes(spec.types.values, spec.head_dim));
 }
 
 }  // namespace trellis

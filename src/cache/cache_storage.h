@@ -13,22 +13,29 @@ struct CacheSpec {
   int num_layers = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
-  DType dtype = DType::kFloat16;  // fp16 or fp32
+  KvTypes types;
 };
 
 class CacheStorage {
  public:
-  /// Throws UserError when the backend has not enough memory.
+  /// Throws UserError when the backend has not enough memory, and as bytes_per_page() does.
   CacheStorage(Backend& backend, const CacheSpec& spec, int num_pages);
 
-  /// Keys and values of one layer, each [pages, kv_heads, kPageTokens, head_dim].
+  /// Keys and values of one layer; args.h says how they lie.
   KvLayer layer(int index) const;
   size_t bytes() const { return storage_.bytes(); }
 
-  /// Bytes of one page over all layers, keys and values.
-  static size_t bytes_per_page(const CacheSpec& spec);
+  /// Bytes of one position over all layers, keys and values. Throws UserError for a quantized cache
+  /// of heads that do not divide into groups.
+  static size_t bytes_per_token(const CacheSpec& spec);
+  /// The same of one page.
+  static size_t bytes_per_page(const CacheSpec& spec) {
+    return kPageTokens * bytes_per_token(spec);
+  }
 
  private:
+  KvSide side(KvType type, size_t begin) const;
+
   CacheSpec spec_;
   int num_pages_;
   Buffer storage_;

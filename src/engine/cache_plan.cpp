@@ -16,7 +16,7 @@ CachePlan plan_cache(const EngineOptions& options, const ModelConfig& config) {
   CachePlan plan;
   plan.spec = {
       static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
-      static_cast<int>(config.head_dim), options.cache_fp32 ? DType::kFloat32 : DType::kFloat16
+      static_cast<int>(config.head_dim), require_kv_types(options.cache_type)
   };
   plan.context_tokens = std::min(
       options.context_tokens > 0 ? options.context_tokens : kDefaultContextLimit,

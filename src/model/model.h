@@ -28,7 +28,7 @@ class Model {
   void forward(const DeviceStep& step, const CacheStorage& cache, Tensor logits) const;
 
   const ModelConfig& config() const { return config_; }
-  CacheSpec cache_spec(DType dtype) const;
+  CacheSpec cache_spec(KvTypes types) const;
   /// Bytes that one step streams: every linear layer once.
   size_t weight_bytes() const { return weight_bytes_; }
 

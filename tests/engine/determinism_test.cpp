@@ -18,7 +18,7 @@ struct Setting {
   int step_tokens;
   int num_threads;
   bool exact_activations;
-  bool cache_fp32;
+  const char* cache_type;
 };
 
 void PrintTo(const Setting& setting, std::ostream* stream) {
@@ -31,7 +31,7 @@ std::unique_ptr<Engine> load(const Setting& setting) {
   options.backend = "cpu";
   options.num_threads = setting.num_threads;
   options.exact_activations = setting.exact_activations;
-  options.cache_fp32 = setting.cache_fp32;
+  options.cache_type = setting.cache_type;
   options.context_tokens = 256;
   options.cache_tokens = 6 * 256;
   options.max_sequences = 6;
@@ -107,13 +107,16 @@ constexpr const char* kQuantized = TRELLIS_SOURCE_DIR "/models/demo-25m-exl3-4.0
 INSTANTIATE_TEST_SUITE_P(
     Cpu, Determinism,
     testing::Values(
-        Setting{"DenseInStepsOf6", kTiny, 6, 1, true, true},
-        Setting{"DenseInStepsOf17", kTiny, 17, 2, false, false},
-        Setting{"DenseInStepsOf64", kTiny, 64, 3, false, false},
-        Setting{"DenseInStepsOf512", kTiny, 512, 2, true, false},
-        Setting{"QuantizedInStepsOf9", kQuantized, 9, 2, false, false},
-        Setting{"QuantizedInStepsOf33", kQuantized, 33, 1, true, true},
-        Setting{"QuantizedInStepsOf512", kQuantized, 512, 2, false, false}
+        Setting{"DenseInStepsOf6", kTiny, 6, 1, true, "fp32"},
+        Setting{"DenseInStepsOf17", kTiny, 17, 2, false, "fp16"},
+        Setting{"DenseInStepsOf64", kTiny, 64, 3, false, "fp16"},
+        Setting{"DenseInStepsOf512", kTiny, 512, 2, true, "fp16"},
+        Setting{"DenseInStepsOf11CacheQ8", kTiny, 11, 2, false, "q8"},
+        Setting{"DenseInStepsOf64CacheQ4", kTiny, 64, 3, true, "q4"},
+        Setting{"QuantizedInStepsOf21CacheQ6Q3", kQuantized, 21, 2, false, "q6,q3"},
+        Setting{"QuantizedInStepsOf9", kQuantized, 9, 2, false, "fp16"},
+        Setting{"QuantizedInStepsOf33", kQuantized, 33, 1, true, "fp32"},
+        Setting{"QuantizedInStepsOf512", kQuantized, 512, 2, false, "fp16"}
     ),
     [](const auto& info) { return std::string(info.param.name); }
 );

@@ -21,7 +21,7 @@ inline EngineOptions tiny_model_options() {
   result.model_directory = kTinyModel;
   result.num_threads = 2;
   result.exact_activations = true;
-  result.cache_fp32 = true;
+  result.cache_type = "fp32";
   return result;
 }
 

@@ -21,13 +21,16 @@ namespace trellis::test {
 
 class ModelHarness {
  public:
-  /// backend: "reference" or "cpu"; both run in fp32 throughout, with an fp32 cache of 4 pages.
-  ModelHarness(const std::filesystem::path& directory, const std::string& backend)
+  /// backend: "reference" or "cpu"; both run in fp32 throughout, with a cache of 4 pages.
+  ModelHarness(
+      const std::filesystem::path& directory, const std::string& backend,
+      KvTypes cache_types = same_kv_types(KvType::kFloat32)
+  )
       : checkpoint_(directory),
         config_(read_model_config(directory)),
         backend_(create_backend(backend, {2, ActivationPrecision::kFloat32})),
         model_(load_model(checkpoint_, config_, *backend_)),
-        cache_(*backend_, model_->cache_spec(DType::kFloat32), kPages),
+        cache_(*backend_, model_->cache_spec(cache_types), kPages),
         pool_(kPages),
         runner_(*model_, *backend_, cache_) {}
 

@@ -1,13 +1,33 @@
 // Attention's split over threads: a task is one kv head and a few consecutive rows of one sequence.
 #include "backend/cpu/cpu_ops.h"
+#include "exl3/kv_quant.h"
 
 #include <algorithm>
 
 namespace trellis::cpu {
+namespace {
+
+static_assert(kKvGroup == exl3::kKvGroup, "the kernels cut heads like the format");
+
+KvRows rows_of(const KvSide& side, int64_t kv_head) {
+  const int64_t first = side.row(0, kv_head);
+  const int64_t offset = first * side.numbers.row_stride();
+  KvRows rows;
+  rows.bits = kv_bits(side.type());
+  rows.numbers = static_cast<const char*>(side.numbers.data()) +
+                 offset * static_cast<int64_t>(dtype_bytes(side.numbers.dtype()));
+  if (is_quantized(side.type())) rows.scales = side.scales.row<uint16_t>(first);
+  rows.page_rows = side.num_kv_heads() * kPageTokens;
+  return rows;
+}
+
+}  // namespace
 
 void CpuOps::attention(const AttentionArgs& args, const DeviceStep& step) {
-  TRELLIS_CHECK_EQ(args.cache.keys.dim(1), args.num_kv_heads, "kv heads of the cache");
-  TRELLIS_CHECK_EQ(args.cache.keys.dim(3), args.head_dim, "head size of the cache");
+  const KvSide keys = args.cache.key_side();
+  const KvSide values = args.cache.value_side();
+  TRELLIS_CHECK_EQ(keys.num_kv_heads(), args.num_kv_heads, "kv heads of the cache");
+  TRELLIS_CHECK_EQ(keys.head_dim(), args.head_dim, "head size of the cache");
   const int group = args.num_heads / args.num_kv_heads;
   const auto* row_begin = step.row_begin.as<int32_t>();
   const auto* positions = step.positions.as<int32_t>();
@@ -26,9 +46,6 @@ void CpuOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   const int64_t scratch_floats =
       attention_scratch_floats(int64_t{kAttentionRowBlock} * group, args.head_dim);
   const Tensor scratch = workspace_.tensor({pool_.num_threads(), scratch_floats}, DType::kFloat32);
-  const bool half_cache = args.cache.keys.dtype() == DType::kFloat16;
-  const int64_t element_bytes = half_cache ? 2 : 4;
-  const int64_t head_stride = int64_t{kPageTokens} * args.head_dim;
 
   const auto run = [&](int64_t index, int worker) {
     const int64_t kv_head = index % args.num_kv_heads;
@@ -46,11 +63,8 @@ void CpuOps::attention(const AttentionArgs& args, const DeviceStep& step) {
     task.output = args.output.row<float>(row) + kv_head * group * args.head_dim;
     task.output_stride = args.output.row_stride();
     task.positions = positions + row;
-    task.half_cache = half_cache;
-    const int64_t offset = kv_head * head_stride * element_bytes;
-    task.keys = static_cast<const char*>(args.cache.keys.data()) + offset;
-    task.values = static_cast<const char*>(args.cache.values.data()) + offset;
-    task.page_stride = args.num_kv_heads * head_stride;
+    task.keys = rows_of(keys, kv_head);
+    task.values = rows_of(values, kv_head);
     task.page_table = step.page_table.row<int32_t>(s);
     task.scratch = scratch.row<float>(worker);
     kernels_.attention(task);

@@ -127,32 +127,6 @@ void CpuOps::rope(Tensor x, ConstTensor positions, const RopeArgs& args, int hea
   });
 }
 
-/// cache: [pages, kv_heads, kPageTokens, head_dim].
-void CpuOps::store_row(const float* row, int64_t slot, Tensor cache, int64_t head_dim) const {
-  const int64_t kv_heads = cache.dim(1);
-  const int64_t page = slot / kPageTokens;
-  for (int64_t head = 0; head < kv_heads; ++head, row += head_dim) {
-    const int64_t place = ((page * kv_heads + head) * kPageTokens + slot % kPageTokens) * head_dim;
-    if (cache.dtype() == DType::kFloat16) {
-      kernels_.narrow_half(row, cache.as<uint16_t>() + place, head_dim);
-    } else {
-      std::memcpy(cache.as<float>() + place, row, static_cast<size_t>(head_dim) * sizeof(float));
-    }
-  }
-}
-
-void CpuOps::kv_store(
-    ConstTensor keys, ConstTensor values, ConstTensor slots, const KvLayer& cache
-) {
-  TRELLIS_CHECK_EQ(slots.numel(), keys.rows(), "one slot per row");
-  const int64_t head_dim = cache.keys.dim(3);
-  for_rows(keys.rows(), keys.row_size(), [&](int64_t t) {
-    const int32_t slot = slots.as<int32_t>()[t];
-    store_row(keys.row<float>(t), slot, cache.keys, head_dim);
-    store_row(values.row<float>(t), slot, cache.values, head_dim);
-  });
-}
-
 void CpuOps::norm_rope_store(const NormRopeStoreArgs& args, const DeviceStep& step) {
   const auto scope = workspace_.scope();
   const int64_t rows = args.queries.rows();
@@ -175,8 +149,8 @@ void CpuOps::norm_rope_store(const NormRopeStoreArgs& args, const DeviceStep& st
     prepare(args.queries, args.query_norm);
     prepare(args.keys, args.key_norm);
     const int32_t slot = step.cache_slots.as<int32_t>()[t];
-    store_row(args.keys.row<float>(t), slot, args.cache.keys, args.head_dim);
-    store_row(args.values.row<float>(t), slot, args.cache.values, args.head_dim);
+    store_row(args.keys.row<float>(t), slot, args.cache.key_side());
+    store_row(args.values.row<float>(t), slot, args.cache.value_side());
   });
 }
 

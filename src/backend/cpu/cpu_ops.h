@@ -46,7 +46,8 @@ class CpuOps final : public Ops {
   void for_rows(int64_t rows, int64_t numbers_per_row, const std::function<void(int64_t)>& body);
   /// Cosines and sines of every row's angles; they live in the workspace's current scope.
   Rotation rotation(ConstTensor positions, const RopeArgs& args);
-  void store_row(const float* row, int64_t slot, Tensor cache, int64_t head_dim) const;
+  /// Rounds a row of keys or values, [kv_heads * head_dim], to the type of its side of the cache.
+  void store_row(const float* row, int64_t slot, const KvSide& side) const;
 
   const Backend& backend_;
   ThreadPool& pool_;

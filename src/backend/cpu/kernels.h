@@ -70,6 +70,18 @@ struct DenseMatrix {
 };
 inline constexpr int64_t kDenseAlign = 16;
 
+/// The channels of a quantized cache that share a scale, rotated together by a Hadamard transform.
+inline constexpr int kKvGroup = 32;
+
+/// Keys or values of one kv head: rows of head_dim fp16 or fp32 numbers, or of head_dim / kKvGroup
+/// groups as exl3/kv_quant.h packs them.
+struct KvRows {
+  int bits = 16;                     // per number: 32 = fp32, 16 = fp16, 2 to 8 = quantized
+  const void* numbers = nullptr;     // the head's first row in page 0; quantized: words
+  const uint16_t* scales = nullptr;  // quantized: fp16, head_dim / kKvGroup of a row
+  int64_t page_rows = 0;             // rows from page to page
+};
+
 /// Attention of consecutive rows of one sequence, for the query heads that share one kv head.
 struct AttentionTask {
   int rows = 0;
@@ -82,10 +94,8 @@ struct AttentionTask {
   float* output = nullptr;
   int64_t output_stride = 0;
   const int32_t* positions = nullptr;  // [rows]
-  bool half_cache = false;             // fp16, else fp32
-  const void* keys = nullptr;          // the kv head's first element in page 0
-  const void* values = nullptr;
-  int64_t page_stride = 0;              // elements from page to page
+  KvRows keys;
+  KvRows values;
   const int32_t* page_table = nullptr;  // of this sequence
   float* scratch = nullptr;             // attention_scratch_floats(rows * group, head_dim)
 };

@@ -1,4 +1,4 @@
-#include "backend/reference/element.h"
+#include "backend/reference/kv_row.h"
 #include "backend/reference/reference_ops.h"
 
 #include <algorithm>
@@ -8,40 +8,34 @@
 namespace trellis::reference {
 namespace {
 
-/// Where the numbers of one position and one kv head begin in a cache tensor.
-int64_t cache_index(
-    const AttentionArgs& args, const int32_t* pages, int64_t position, int64_t head
-) {
-  const int64_t page = pages[position / kPageTokens];
-  const int64_t offset = position % kPageTokens;
-  return ((page * args.num_kv_heads + head) * kPageTokens + offset) * args.head_dim;
-}
-
 /// out = softmax(scale * q K^T) V over the positions [first, last].
 void attend(
     const AttentionArgs& args, const int32_t* pages, int64_t first, int64_t last, int64_t kv_head,
     const float* query, float* out
 ) {
+  const auto load = [&](const KvSide& side, int64_t position, std::vector<double>& channels) {
+    const int64_t slot = int64_t{pages[position / kPageTokens]} * kPageTokens;
+    load_kv_row(side, side.row(slot + position % kPageTokens, kv_head), channels.data());
+  };
+  const KvSide keys = args.cache.key_side();
+  const KvSide values = args.cache.value_side();
+  const auto size = static_cast<size_t>(args.head_dim);
+  std::vector<double> channels(size);
   std::vector<double> weights;
   for (int64_t p = first; p <= last; ++p) {
-    const int64_t key = cache_index(args, pages, p, kv_head);
+    load(keys, p, channels);
     double product = 0.0;
-    for (int64_t i = 0; i < args.head_dim; ++i) {
-      product += query[i] * load_element(args.cache.keys.data(), args.cache.keys.dtype(), key + i);
-    }
+    for (size_t i = 0; i < size; ++i) product += query[i] * channels[i];
     weights.push_back(product * args.scale);
   }
   const double greatest = *std::max_element(weights.begin(), weights.end());
   double sum = 0.0;
   for (double& weight : weights) sum += weight = std::exp(weight - greatest);
-  std::vector<double> mix(static_cast<size_t>(args.head_dim), 0.0);
+  std::vector<double> mix(size, 0.0);
   for (int64_t p = first; p <= last; ++p) {
-    const int64_t value = cache_index(args, pages, p, kv_head);
+    load(values, p, channels);
     const double share = weights[static_cast<size_t>(p - first)] / sum;
-    for (int64_t i = 0; i < args.head_dim; ++i) {
-      mix[static_cast<size_t>(i)] +=
-          share * load_element(args.cache.values.data(), args.cache.values.dtype(), value + i);
-    }
+    for (size_t i = 0; i < size; ++i) mix[i] += share * channels[i];
   }
   std::transform(mix.begin(), mix.end(), out, [](double number) {
     return static_cast<float>(number);

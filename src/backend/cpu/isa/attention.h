@@ -4,9 +4,12 @@
 // A page is a span: its scores, their maximum, exponentials and weighted values are computed from
 // nothing, then merged into the running result. A query's numbers depend on its own position only,
 // never on the rows beside it, so any split of rows over calls and threads gives the same bits.
-// Sixteen positions at a time are widened to fp32 once for all queries of the task.
+// Sixteen positions at a time are widened to fp32 once for all queries of the task. A quantized
+// cache is read where it lies, and stays in its rotated form: the rotation is orthonormal, so
+// (H q).(H k) = q.k and sum p (H v) = H sum p v, and it is enough to rotate queries and results.
 #pragma once
 
+#include "backend/cpu/isa/kv_quant.h"
 #include "backend/cpu/isa/rows.h"
 
 namespace trellis::cpu::TRELLIS_ISA {
@@ -67,21 +70,24 @@ class Attention {
       query[i] = i < task_.head_dim ? source(q)[i] : 0.0f;
       merged[i] = 0.0f;
     }
+    if (is_quantized(task_.keys)) rotate_groups(query, task_.head_dim);
   }
 
-  /// Widens 16 positions of a page into the chunk.
-  void widen_chunk(const void* cache, int64_t page, int64_t offset) {
-    const int64_t element = page * task_.page_stride + offset * task_.head_dim;
+  /// Widens 16 positions of a page into the chunk. Quantized ones stay rotated.
+  void widen_chunk(const KvRows& cache, int64_t page, int64_t offset) {
+    const int64_t first = page * cache.page_rows + offset;
     for (int64_t i = 0; i < 16; ++i) {
       float* out = chunk_ + i * width_;
-      const int64_t place = element + i * task_.head_dim;
-      if (task_.half_cache) {
-        widen_half(static_cast<const uint16_t*>(cache) + place, out, task_.head_dim);
-      } else {
+      const int64_t place = (first + i) * task_.head_dim;
+      if (cache.bits == 16) {
+        widen_half(static_cast<const uint16_t*>(cache.numbers) + place, out, task_.head_dim);
+      } else if (cache.bits == 32) {
         __builtin_memcpy(
-            out, static_cast<const float*>(cache) + place,
+            out, static_cast<const float*>(cache.numbers) + place,
             static_cast<unsigned>(task_.head_dim) * sizeof(float)
         );
+      } else {
+        widen_quantized(cache, first + i, task_.head_dim, out);
       }
     }
   }
@@ -204,8 +210,10 @@ class Attention {
   void finish_query(int64_t q) {
     float* out =
         task_.output + (q / task_.group) * task_.output_stride + (q % task_.group) * task_.head_dim;
+    float* merged = merged_ + q * width_;
+    if (is_quantized(task_.values)) rotate_groups(merged, task_.head_dim);
     const float inverse = 1.0f / state_[q].total;
-    for (int64_t i = 0; i < task_.head_dim; ++i) out[i] = merged_[q * width_ + i] * inverse;
+    for (int64_t i = 0; i < task_.head_dim; ++i) out[i] = merged[i] * inverse;
   }
 
   const AttentionTask& task_;

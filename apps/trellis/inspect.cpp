@@ -182,9 +182,8 @@ void print_report(const OrderedJson& report, bool with_tensors) {
       "a token), activations {}: {} of {} free\n",
       memory["context_tokens"].get<int64_t>(), bytes_text(memory["linear_bytes"]),
       bytes_text(memory["embedding_bytes"]), bytes_text(memory["cache_bytes"]),
-      memory["cache_bytes_per_token"].get<int64_t>(),
-      bytes_text(memory["activation_bytes"]), bytes_text(memory["total_bytes"]),
-      bytes_text(memory["available_bytes"])
+      memory["cache_bytes_per_token"].get<int64_t>(), bytes_text(memory["activation_bytes"]),
+      bytes_text(memory["total_bytes"]), bytes_text(memory["available_bytes"])
   );
   print_text(text);
 }

@@ -11,11 +11,11 @@
 namespace trellis {
 
 struct MemoryPlan {
-  size_t linear_bytes = 0;      // linear layers and the head: what each step streams
-  size_t embedding_bytes = 0;   // token embedding and norms
-  size_t cache_bytes = 0;       // keys and values of the whole context
+  size_t linear_bytes = 0;       // linear layers and the head: what each step streams
+  size_t embedding_bytes = 0;    // token embedding and norms
+  size_t cache_bytes = 0;        // keys and values of the whole context
   size_t cache_token_bytes = 0;  // of one token
-  size_t activation_bytes = 0;  // of one step of kPlannedStepTokens tokens, about
+  size_t activation_bytes = 0;   // of one step of kPlannedStepTokens tokens, about
 
   size_t total() const { return linear_bytes + embedding_bytes + cache_bytes + activation_bytes; }
 };
@@ -23,8 +23,8 @@ struct MemoryPlan {
 /// Prompt tokens of one step in the plan: the engine's default budget.
 inline constexpr int64_t kPlannedStepTokens = 512;
 
-/// Bytes of a cache of `pages` pages. Throws UserError if the model's heads cannot be stored in these
-/// types; so do the others.
+/// Bytes of a cache of `pages` pages. Throws UserError if the model's heads cannot be stored in
+/// these types; so do the others.
 size_t plan_cache_bytes(const ModelConfig& config, KvTypes types, int pages);
 
 /// Plan for a checkpoint. Throws UserError if a tensor of the model is missing.

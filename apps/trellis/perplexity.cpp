@@ -25,7 +25,8 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  trellis perplexity -m DIR --text wikitext2-raw-test.txt\n"
     "  trellis perplexity -m QUANTIZED --chat conversations.jsonl --compare ORIGINAL --json\n"
-    "  trellis perplexity -m DIR --chat FILE.jsonl --compare DIR --cache-type q4   loss of a cache\n"
+    "  trellis perplexity -m DIR --chat FILE.jsonl --compare DIR --cache-type q4   loss of a "
+    "cache\n"
     "A line of FILE.jsonl is {\"messages\": [{\"role\", \"content\"}, ...]} or {\"text\": "
     "\"...\"}.\n"
     "The perplexity is exp of the mean negative log probability (nll, in nats) of all positions.";

@@ -30,8 +30,8 @@ struct EngineOptions {
   int64_t cache_tokens = 0;  // tokens of all sequences together; 0: one full context
   std::string cache_type = "fp16";  // of keys and values: "fp16", "fp32", "q2" to "q8", or each
                                     // apart: "q8,q4"
-  int max_sequences = 16;    // sequences that run side by side
-  int step_tokens = 512;     // token budget of one step: prompt chunks and single tokens together
+  int max_sequences = 16;           // sequences that run side by side
+  int step_tokens = 512;  // token budget of one step: prompt chunks and single tokens together
 };
 
 struct Request {

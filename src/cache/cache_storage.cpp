@@ -11,7 +11,8 @@ CacheStorage::CacheStorage(Backend& backend, const CacheSpec& spec, int num_page
 
 KvLayer CacheStorage::layer(int index) const {
   TRELLIS_CHECK(index >= 0 && index < spec_.num_layers, "the layer has a cache");
-  const auto rows = static_cast<size_t>(num_pages_) * static_cast<size_t>(spec_.num_kv_heads) * kPageTokens;
+  const auto rows =
+      static_cast<size_t>(num_pages_) * static_cast<size_t>(spec_.num_kv_heads) * kPageTokens;
   const size_t key_bytes = rows * kv_row_bytes(spec_.types.keys, spec_.head_dim);
   const size_t value_bytes = rows * kv_row_bytes(spec_.types.values, spec_.head_dim);
   const size_t begin = (key_bytes + value_bytes) * static_cast<size_t>(index);

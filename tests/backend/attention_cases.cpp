@@ -14,7 +14,7 @@ struct AttentionShape {
   int num_kv_heads = 2;
   int head_dim = 64;
   int window = 0;
-  DType cache = DType::kFloat16;
+  KvTypes cache;
 };
 
 OpCase attention_case(
@@ -23,7 +23,7 @@ OpCase attention_case(
   int64_t longest = 0;
   std::string name = fmt::format(
       "attention heads {}/{} of {} window {} {}:", shape.num_heads, shape.num_kv_heads,
-      shape.head_dim, shape.window, dtype_name(shape.cache)
+      shape.head_dim, shape.window, kv_types_name(shape.cache)
   );
   for (const SequenceShape& sequence : sequences) {
     name += fmt::format(" {} of {}", sequence.tokens, sequence.length);
@@ -45,7 +45,10 @@ OpCase attention_case(
     args.window = shape.window;
     args.output = op.allocate(size);
     op.outputs = {args.output};
-    op.bytes = static_cast<double>(2 * args.cache.keys.bytes() + 2 * args.output.bytes());
+    op.bytes = static_cast<double>(
+        args.cache.keys.bytes() + args.cache.key_scales.bytes() + args.cache.values.bytes() +
+        args.cache.value_scales.bytes() + 2 * args.output.bytes()
+    );
     op.run = [&ops = backend.ops(), args, step] { ops.attention(args, step); };
     return op;
   };
@@ -55,14 +58,15 @@ OpCase attention_case(
 OpGroup lengths_group() {
   OpGroup group{"AttentionLengths", false, {}};
   uint64_t seed = 10000;
-  for (const DType dtype : {DType::kFloat16, DType::kFloat32}) {
+  for (const KvType type : {KvType::kFloat16, KvType::kFloat32}) {
+    const KvTypes types = same_kv_types(type);
     for (const int64_t length : {1, 2, 17, 255, 256, 257, 511, 513, 600}) {
-      group.cases.push_back(attention_case({4, 2, 64, 0, dtype}, {{length, 1}}, seed += 10));
+      group.cases.push_back(attention_case({4, 2, 64, 0, types}, {{length, 1}}, seed += 10));
     }
     for (const int64_t tokens : {2, 3, 5, 8, 17, 64}) {
-      group.cases.push_back(attention_case({4, 2, 32, 0, dtype}, {{300, tokens}}, seed += 10));
+      group.cases.push_back(attention_case({4, 2, 32, 0, types}, {{300, tokens}}, seed += 10));
     }
-    group.cases.push_back(attention_case({2, 1, 32, 0, dtype}, {{270, 270}}, seed += 10));
+    group.cases.push_back(attention_case({2, 1, 32, 0, types}, {{270, 270}}, seed += 10));
   }
   return group;
 }
@@ -80,7 +84,7 @@ OpGroup heads_group() {
   uint64_t seed = 12000;
   for (const auto& [heads, kv_heads] : kHeads) {
     for (const int head_dim : {32, 64, 96, 128}) {
-      const AttentionShape shape = {heads, kv_heads, head_dim, 0, DType::kFloat16};
+      const AttentionShape shape = {heads, kv_heads, head_dim, 0, {}};
       group.cases.push_back(attention_case(shape, {{70, 3}}, seed += 10));
     }
   }
@@ -94,8 +98,8 @@ OpGroup windows_group() {
   OpGroup group{"AttentionWindows", false, {}};
   uint64_t seed = 14000;
   for (const int window : {1, 2, 16, 100, 255, 256, 257, 300, 10000}) {
-    for (const DType dtype : {DType::kFloat16, DType::kFloat32}) {
-      const AttentionShape shape = {4, 2, 32, window, dtype};
+    for (const KvType type : {KvType::kFloat16, KvType::kFloat32}) {
+      const AttentionShape shape = {4, 2, 32, window, same_kv_types(type)};
       group.cases.push_back(attention_case(shape, {{600, 9}}, seed += 10));
       group.cases.push_back(attention_case(shape, {{20, 20}, {513, 1}}, seed += 10));
     }
@@ -118,10 +122,63 @@ OpGroup batches_group() {
   return group;
 }
 
+/// Every width with every head size.
+OpGroup quantized_widths_group() {
+  OpGroup group{"AttentionQuantizedWidths", false, {}};
+  uint64_t seed = 18000;
+  for (const KvType type : kQuantizedKvTypes) {
+    for (const int head_dim : {32, 64, 96, 128, 256}) {
+      const AttentionShape shape = {4, 2, head_dim, 0, same_kv_types(type)};
+      group.cases.push_back(attention_case(shape, {{70, 3}}, seed += 10));
+    }
+  }
+  return group;
+}
+
+/// Keys and values of different types, borders of pages, windows, groups of heads, batches.
+OpGroup quantized_shapes_group() {
+  constexpr KvTypes kFour = {KvType::kQ4, KvType::kQ4};
+  constexpr KvTypes kMixed = {KvType::kQ8, KvType::kQ4};
+  OpGroup group{"AttentionQuantizedShapes", false, {}};
+  uint64_t seed = 19000;
+  const std::vector<KvTypes> pairs = {
+      kMixed,
+      {KvType::kQ4, KvType::kQ8},
+      {KvType::kQ5, KvType::kQ3},
+      {KvType::kQ7, KvType::kQ6},
+      {KvType::kFloat16, KvType::kQ4},
+      {KvType::kQ6, KvType::kFloat16},
+      {KvType::kQ2, KvType::kFloat32},
+  };
+  for (const KvTypes& types : pairs) {
+    group.cases.push_back(attention_case({4, 2, 64, 0, types}, {{260, 2}, {1, 1}}, seed += 10));
+  }
+  for (const KvTypes& types : {kFour, kMixed}) {
+    for (const int64_t length : {1, 17, 255, 256, 257, 513}) {
+      group.cases.push_back(attention_case({4, 2, 64, 0, types}, {{length, 1}}, seed += 10));
+    }
+    for (const int window : {1, 16, 255, 257}) {
+      group.cases.push_back(attention_case({4, 2, 32, window, types}, {{520, 9}}, seed += 10));
+    }
+    for (const int heads : {1, 3, 16}) {
+      group.cases.push_back(attention_case({heads, 1, 128, 0, types}, {{70, 3}}, seed += 10));
+    }
+    group.cases.push_back(
+        attention_case({6, 2, 64, 0, types}, {{300, 1}, {260, 20}, {5, 5}, {1, 1}}, seed += 10)
+    );
+    group.cases.push_back(
+        attention_case({4, 1, 128, 128, types}, {{40, 40}, {300, 1}, {513, 7}}, seed += 10)
+    );
+  }
+  group.cases.push_back(attention_case({2, 1, 32, 0, kFour}, {{270, 270}}, seed += 10));
+  return group;
+}
+
 }  // namespace
 
 std::vector<OpGroup> attention_groups() {
-  return {lengths_group(), heads_group(), windows_group(), batches_group()};
+  return {lengths_group(),          heads_group(),           windows_group(), batches_group(),
+          quantized_widths_group(), quantized_shapes_group()};
 }
 
 }  // namespace trellis::test

@@ -88,7 +88,7 @@ TEST_P(Fused, NormRopeStoreIsItsParts) {
       if (norms) args.query_norm = op.upload(RandomData(5).normals(64), {64});
       if (norms) args.key_norm = op.upload(RandomData(6).normals(64), {64});
       args.rope = {op.upload(RandomData(7).uniforms(32, 0.0f, 1.0f), {32}), 1.1f};
-      args.cache = layout.upload_cache(op, {2, 64, DType::kFloat32}, 8);
+      args.cache = layout.upload_cache(op, {2, 64, same_kv_types(KvType::kFloat32)}, 8);
       args.head_dim = 64;
       op.outputs = {args.queries, args.cache.keys, args.cache.values};
       Ops& ops = backend->ops();

@@ -18,11 +18,12 @@ enum class Accuracy : uint8_t {
   kFloat32,        // fp32 arithmetic
   kHalfStored,     // fp32 arithmetic, then stored in fp16: a border case may round the other way
   kRoundedInputs,  // a linear layer that may round its input to integers
+  kCodeStored,     // fp32 arithmetic, then stored in a few bits: the same, of one number in a row
 };
 
 /// The largest relative root mean square error of a row. reduction_length: numbers that a result
-/// sums.
-double tolerance(Accuracy accuracy, int64_t reduction_length);
+/// sums; kCodeStored: numbers of a row. stored_bits: kCodeStored only.
+double tolerance(Accuracy accuracy, int64_t reduction_length, int stored_bits = 0);
 
 /// An op with its arguments in a backend's memory. run() may be called again and again: ops that
 /// work in place then start from their own results.
@@ -43,15 +44,20 @@ class PreparedOp {
   Tensor allocate(Shape shape, DType dtype = DType::kFloat32);
   const PackedLinear& pack(const LinearWeight& weight);
 
-  /// Every output's rows as fp32, in order; a row is a tensor's last dimension.
+  /// Every output's rows as fp32, in order; a row is a tensor's last dimension. Words are two
+  /// numbers each, their low and their high half, which fp32 holds exactly. Then the rows of the
+  /// channels that `sides` hold.
   std::vector<std::vector<float>> rows() const;
 
   Backend* backend;
   std::function<void()> run;
   std::vector<Tensor> outputs;
-  double bytes = 0;  // moved by one run, at least: each input and output once
+  std::vector<KvSide> sides;  // quantized outputs, to be compared by what they stand for
+  double bytes = 0;           // moved by one run, at least: each input and output once
 
  private:
+  void add_rows(ConstTensor output, std::vector<std::vector<float>>& rows) const;
+  void add_rows(const KvSide& side, std::vector<std::vector<float>>& rows) const;
   static size_t bytes_of(Shape shape, DType dtype) {
     return static_cast<size_t>(shape.numel()) * dtype_bytes(dtype);
   }
@@ -65,6 +71,7 @@ struct OpCase {
   Accuracy accuracy = Accuracy::kFloat32;
   int64_t reduction_length = 1;
   std::function<PreparedOp(Backend&)> prepare;
+  int stored_bits = 0;  // of a number, for Accuracy::kCodeStored
 };
 
 }  // namespace trellis::test

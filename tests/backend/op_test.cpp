@@ -56,7 +56,7 @@ TEST_P(OpTest, AgreesWithTheReference) {
     const bool exact_inputs = under_test.activations == ActivationPrecision::kFloat32;
     const bool rounded = op_case.accuracy == Accuracy::kRoundedInputs;
     const Accuracy accuracy = rounded && exact_inputs ? Accuracy::kFloat32 : op_case.accuracy;
-    const double limit = tolerance(accuracy, op_case.reduction_length);
+    const double limit = tolerance(accuracy, op_case.reduction_length, op_case.stored_bits);
 
     ASSERT_EQ(actual.size(), expected.size());
     for (size_t row = 0; row < expected.size(); ++row) {

@@ -5,6 +5,7 @@
 #include "backend/op_case.h"
 #include "backend/random_data.h"
 
+#include <array>
 #include <vector>
 
 namespace trellis::test {
@@ -15,10 +16,14 @@ struct SequenceShape {
   int64_t tokens = 0;
 };
 
+inline constexpr std::array<KvType, 7> kQuantizedKvTypes = {
+    KvType::kQ2, KvType::kQ3, KvType::kQ4, KvType::kQ5, KvType::kQ6, KvType::kQ7, KvType::kQ8
+};
+
 struct CacheShape {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  DType dtype = DType::kFloat16;
+  KvTypes types;
 };
 
 /// Hands out pages in random order and says where every token of the step stands.
@@ -31,11 +36,15 @@ class RandomSequences {
 
   /// The step's arrays in the memory of op's backend.
   DeviceStep upload_step(PreparedOp& op) const;
-  /// Random keys and values at every position of every sequence; NaN where there is none, so that
-  /// reading there shows.
+  /// Random keys and values at every position of every sequence; NaN, or a scale of NaN, where
+  /// there is none, so that reading there shows.
   KvLayer upload_cache(PreparedOp& op, const CacheShape& shape, uint64_t seed) const;
 
  private:
+  /// Normal numbers at the positions of the sequences, NaN elsewhere: [pages, kv_heads,
+  /// kPageTokens, head_dim].
+  std::vector<float> random_numbers(const CacheShape& shape, RandomData& random) const;
+
   std::vector<SequenceShape> sequences_;
   int64_t num_pages_ = 0;
   int64_t max_pages_ = 0;

@@ -126,6 +126,56 @@ TEST_F(Reference, KvStorePutsARowAtItsPageAndOffset) {
   EXPECT_EQ(numbers(cache.values)[3 * kPageTokens + 3], 10);
 }
 
+/// The worked example of the format: x_j = j / 8 - 2 in four bits.
+class ReferenceQuantizedCache : public Reference {
+ protected:
+  ReferenceQuantizedCache() {
+    for (int j = 0; j < 32; ++j) ramp_.push_back(static_cast<float>(j) / 8 - 2);
+    cache_.keys = op_.allocate({2, 1, kPageTokens, 4}, DType::kUint32);
+    cache_.values = op_.allocate({2, 1, kPageTokens, 4}, DType::kUint32);
+    cache_.key_scales = op_.allocate({2, 1, kPageTokens, 1}, DType::kFloat16);
+    cache_.value_scales = op_.allocate({2, 1, kPageTokens, 1}, DType::kFloat16);
+    const Tensor keys = floats(std::vector<float>(32, 0.0f), {1, 32});
+    ops_.kv_store(keys, floats(ramp_, {1, 32}), integers({kPageTokens + 3}), cache_);
+  }
+
+  std::vector<float> ramp_;
+  KvLayer cache_;
+};
+
+TEST_F(ReferenceQuantizedCache, HoldsTheWordsAndScalesOfTheFormat) {
+  const auto row = [&](Tensor words) { return words.row<uint32_t>(kPageTokens + 3); };
+  const uint32_t* values = row(cache_.values);
+  EXPECT_THAT(
+      std::vector<uint32_t>(values, values + 4),
+      ElementsAre(0x88868777, 0x88888884, 0x88888880, 0x88888888)
+  );
+  EXPECT_EQ(*cache_.value_scales.row<uint16_t>(kPageTokens + 3), 0x45A8);
+  EXPECT_EQ(row(cache_.keys)[0], 0x88888888);
+  EXPECT_EQ(*cache_.key_scales.row<uint16_t>(kPageTokens + 3), 0);
+  EXPECT_EQ(*cache_.value_scales.row<uint16_t>(kPageTokens + 2), 0) << "nothing beside it";
+}
+
+TEST_F(ReferenceQuantizedCache, GivesAttentionWhatTheCodesStandFor) {
+  const KvLayer& cache = cache_;
+  ops_.kv_store(floats(ramp_, {1, 32}), floats(ramp_, {1, 32}), integers({kPageTokens}), cache);
+  AttentionArgs args = {floats(ramp_, {1, 32}), cache, 1.0f, 1, 1, 32, 0, op_.allocate({1, 32})};
+  DeviceStep step;
+  step.positions = integers({0});
+  step.row_begin = integers({0, 1});
+  step.kv_length = integers({1});
+  step.page_table = op_.upload(std::vector<int32_t>{1}, {1, 1});
+  step.max_kv_length = 1;
+
+  ops_.attention(args, step);
+
+  const std::vector<float> mixed = numbers(args.output);
+  EXPECT_THAT(
+      std::vector<float>(mixed.begin(), mixed.begin() + 6),
+      Pointwise(FloatNear(1e-3f), {-0.125f, -1.875f, -1.875f, -1.625f, -1.625f, -1.375f})
+  );
+}
+
 /// One sequence in page 1 of a cache of scalars. Keys 0, ln 3, 0, ...: position 1 weighs three
 /// times the others.
 class ReferenceAttention : public Reference {

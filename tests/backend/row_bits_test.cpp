@@ -4,6 +4,7 @@
 #include "backend/op_case.h"
 #include "backend/random_linear.h"
 #include "backend/random_sequences.h"
+#include "cache/cache_storage.h"
 
 #include <gtest/gtest.h>
 
@@ -81,7 +82,8 @@ TEST_P(RowBits, LinearGivesTheSameBitsOnAnyNumberOfThreads) {
 
 /// Queries, keys and values of one prompt, run through the cache in chunks of given sizes.
 std::vector<float> attend_in_chunks(
-    Backend& backend, const std::vector<int64_t>& chunks, int window, int head_dim
+    Backend& backend, const std::vector<int64_t>& chunks, int window, int head_dim,
+    KvTypes types = {}
 ) {
   constexpr int kHeads = 6;
   constexpr int kKvHeads = 2;
@@ -98,10 +100,8 @@ std::vector<float> attend_in_chunks(
   const RopeArgs rope = {op.upload(RandomData(5).uniforms(head_dim / 2, 0.0f, 1.0f), {head_dim / 2})
   };
   const Tensor output = op.allocate({length, query_size});
-  const Shape cache_size = {4, kKvHeads, kPageTokens, head_dim};
-  const KvLayer cache = {
-      op.allocate(cache_size, DType::kFloat16), op.allocate(cache_size, DType::kFloat16)
-  };
+  const CacheStorage storage(backend, {1, kKvHeads, head_dim, types}, 4);
+  const KvLayer cache = storage.layer(0);
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   int64_t begin = 0;
   for (const int64_t chunk : chunks) {
@@ -139,6 +139,19 @@ TEST_P(RowBits, APromptGivesTheSameBitsInAnyChunks) {
       for (const std::vector<int64_t>& cut : cuts) {
         ASSERT_TRUE(same_bits(attend_in_chunks(*backend, cut, window, head_dim), whole));
       }
+    }
+  }
+}
+
+TEST_P(RowBits, APromptGivesTheSameBitsInAnyChunksOverAQuantizedCache) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  for (const KvTypes& types :
+       {KvTypes{KvType::kQ8, KvType::kQ4}, KvTypes{KvType::kQ5, KvType::kQ2}}) {
+    SCOPED_TRACE(kv_types_name(types));
+    const std::vector<float> whole = attend_in_chunks(*backend, {275}, 0, 64, types);
+    for (const std::vector<int64_t>& cut :
+         {std::vector<int64_t>{128, 128, 19}, std::vector<int64_t>{7, 249, 2, 17}}) {
+      ASSERT_TRUE(same_bits(attend_in_chunks(*backend, cut, 0, 64, types), whole));
     }
   }
 }

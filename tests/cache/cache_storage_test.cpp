@@ -1,5 +1,7 @@
 #include "cache/cache_storage.h"
 
+#include "base/error_matchers.h"
+
 #include <gtest/gtest.h>
 
 namespace trellis {
@@ -7,7 +9,7 @@ namespace {
 
 TEST(CacheStorage, GivesEveryLayerItsOwnKeysAndValues) {
   const auto backend = create_backend("reference", {});
-  const CacheSpec spec = {3, 2, 64, DType::kFloat16};
+  const CacheSpec spec = {3, 2, 64, same_kv_types(KvType::kFloat16)};
   const CacheStorage storage(*backend, spec, 5);
 
   EXPECT_EQ(CacheStorage::bytes_per_page(spec), 2u * 3 * 2 * kPageTokens * 64 * 2);
@@ -26,6 +28,54 @@ TEST(CacheStorage, GivesEveryLayerItsOwnKeysAndValues) {
     previous_end = static_cast<const char*>(kv.values.data()) + kv.values.bytes();
   }
   EXPECT_THROW(storage.layer(3), InternalError);
+}
+
+TEST(CacheStorage, LaysWordsAndScalesOneAfterTheOther) {
+  const auto backend = create_backend("reference", {});
+  const CacheSpec spec = {2, 3, 96, {KvType::kQ5, KvType::kQ2}};
+  const CacheStorage storage(*backend, spec, 4);
+  const auto end_of = [](const Tensor& tensor) {
+    return static_cast<const char*>(tensor.data()) + tensor.bytes();
+  };
+
+  const char* previous_end = static_cast<const char*>(storage.layer(0).keys.data());
+  for (int layer = 0; layer < 2; ++layer) {
+    const KvLayer kv = storage.layer(layer);
+    EXPECT_EQ(kv.keys.shape(), (Shape{4, 3, kPageTokens, 3 * 5}));
+    EXPECT_EQ(kv.key_scales.shape(), (Shape{4, 3, kPageTokens, 3}));
+    EXPECT_EQ(kv.values.shape(), (Shape{4, 3, kPageTokens, 3 * 2}));
+    EXPECT_EQ(kv.key_side().type(), KvType::kQ5);
+    EXPECT_EQ(kv.value_side().type(), KvType::kQ2);
+    EXPECT_EQ(kv.value_side().head_dim(), 96);
+    for (const Tensor& tensor : {kv.keys, kv.key_scales, kv.values, kv.value_scales}) {
+      EXPECT_EQ(static_cast<const char*>(tensor.data()), previous_end);
+      previous_end = end_of(tensor);
+    }
+  }
+  const char* begin = static_cast<const char*>(storage.layer(0).keys.data());
+  EXPECT_EQ(static_cast<size_t>(previous_end - begin), storage.bytes());
+}
+
+TEST(CacheStorage, TakesTheBytesOfTheFormat) {
+  // Groups of 32 of 8 heads of 128: 4 bytes per bit, and a scale of 2 bytes, for keys and values.
+  const auto bytes = [](KvType keys, KvType values) {
+    return CacheStorage::bytes_per_token({1, 8, 128, {keys, values}});
+  };
+  EXPECT_EQ(bytes(KvType::kQ4, KvType::kQ4), 32u * (4 * 4 + 4 * 4 + 4));
+  EXPECT_EQ(bytes(KvType::kQ8, KvType::kQ4), 32u * (4 * 8 + 4 * 4 + 4));
+  EXPECT_EQ(bytes(KvType::kFloat16, KvType::kFloat16), 4096u);
+  EXPECT_EQ(bytes(KvType::kFloat32, KvType::kQ2), 4096u + 32 * (4 * 2 + 2));
+}
+
+TEST(CacheStorage, RefusesToQuantizeHeadsThatGroupsDoNotDivide) {
+  const auto backend = create_backend("reference", {});
+  EXPECT_USER_ERROR(
+      CacheStorage(*backend, {2, 2, 80, {KvType::kQ8, KvType::kFloat16}}, 1),
+      testing::AllOf(
+          testing::HasSubstr("q8,fp16"), testing::HasSubstr("32"), testing::HasSubstr("80")
+      )
+  );
+  EXPECT_NO_THROW(CacheStorage(*backend, {2, 2, 80, same_kv_types(KvType::kFloat32)}, 1));
 }
 
 }  // namespace

@@ -44,6 +44,19 @@ TEST(PlanCache, NeverHoldsLessThanOneContext) {
   EXPECT_EQ(plan_cache(options, config(1000)).num_pages, 8);
 }
 
+TEST(PlanCache, TakesTheTypesOfKeysAndValues) {
+  EngineOptions options;
+  options.cache_type = "q8,q4";
+  const CachePlan plan = plan_cache(options, config(1000));
+
+  EXPECT_EQ(plan.spec.types, (KvTypes{KvType::kQ8, KvType::kQ4}));
+  // 2 layers, 3 heads of two groups of 32: 8 words and 4 words, and a scale each.
+  EXPECT_EQ(plan.bytes(), 4u * 256 * 2 * 3 * 2 * (8 * 4 + 2 + 4 * 4 + 2));
+
+  options.cache_type = "q1";
+  EXPECT_USER_ERROR(plan_cache(options, config(1000)), testing::HasSubstr("q1"));
+}
+
 TEST(PlanCache, RefusesMoreTokensThanCanBeNumbered) {
   EngineOptions options;
   options.cache_tokens = int64_t{1} << 60;

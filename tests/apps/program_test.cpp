@@ -96,6 +96,22 @@ TEST(Program, RefusesWrongUsage) {
   expect_failure(run_program({"bench"}), 2, HasSubstr("--shape"));
   expect_failure(run_program({"bench", "--shape", "llama-9"}), 2, HasSubstr("llama-3.2-1b"));
   expect_failure(run_program({"perplexity", "-m", kModel}), 2, HasSubstr("--text"));
+  expect_failure(
+      run_program({"generate", "-m", kModel, "--prompt", "a", "--cache-type", "q9"}), 2,
+      AllOf(HasSubstr("q2 to q8"), HasSubstr("\"q9\""))
+  );
+}
+
+TEST(Program, RefusesToQuantizeACacheOfOddHeads) {
+  ModelCopy model;
+  model.set_config("head_dim", 80);
+
+  for (const char* verb : {"generate", "inspect"}) {
+    std::vector<std::string> arguments = {verb, model.path(), "--cache-type", "q4"};
+    if (arguments[0] == "generate")
+      arguments = {verb, "-m", model.path(), "--prompt", "a", "--cache-type", "q4"};
+    expect_failure(run_program(arguments), 1, AllOf(HasSubstr("q4"), HasSubstr("80")));
+  }
 }
 
 TEST(Program, NamesAModelDirectoryThatIsMissing) {
@@ -247,6 +263,18 @@ TEST(Inspect, ReportsLayersTensorsAndMemory) {
   EXPECT_EQ(document["memory"]["context_tokens"], 300);
   // Keys and values, 4 layers, 1 head of 64, fp16, two pages of 256.
   EXPECT_EQ(document["memory"]["cache_bytes"], 2 * 4 * 64 * 2 * 512);
+  EXPECT_EQ(document["memory"]["cache_bytes_per_token"], 2 * 4 * 64 * 2);
+}
+
+TEST(Inspect, ReportsTheBytesOfAQuantizedCache) {
+  const Json document = document_of(
+      run_program({"inspect", kModel, "--context", "300", "--cache-type", "q8,3", "--json"})
+  );
+
+  // 4 layers, 1 head of two groups of 32: 8 words and a scale, 3 words and a scale.
+  const int token = 4 * 2 * (8 * 4 + 2 + 3 * 4 + 2);
+  EXPECT_EQ(document["memory"]["cache_bytes_per_token"], token);
+  EXPECT_EQ(document["memory"]["cache_bytes"], token * 512);
 }
 
 TEST(Inspect, PrintsASummary) {
@@ -306,6 +334,27 @@ TEST(Perplexity, OfAModelBesideItself) {
   EXPECT_NEAR(document["compare"]["kl_divergence"].get<double>(), 0, 1e-9);
   EXPECT_EQ(document["compare"]["top1_agreement"], 1);
   EXPECT_EQ(document["compare"]["perplexity"], document["perplexity"]);
+}
+
+TEST(Perplexity, TellsWhatAQuantizedCacheLoses) {
+  const TemporaryDirectory directory;
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "The cat sat on the mat and looked at the moon. ";
+  const auto file = directory.write("text.txt", text);
+  const auto divergence = [&](const std::string& type) {
+    const Json document = document_of(run_program(
+        {"perplexity", "-m", kModel, "--text", file.string(), "--rows", "2", "--row-tokens", "64",
+         "--compare", kModel, "--cache-type", type, "--json"}
+    ));
+    EXPECT_EQ(document["cache_type"], type);
+    return document["compare"]["kl_divergence"].get<double>();
+  };
+
+  const double of_eight_bits = divergence("q8");
+  const double of_two_bits = divergence("q2");
+
+  EXPECT_GT(of_eight_bits, 0);
+  EXPECT_GT(of_two_bits, 10 * of_eight_bits);
 }
 
 TEST(Perplexity, RefusesATextShorterThanARow) {

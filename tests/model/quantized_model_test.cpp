@@ -2,6 +2,7 @@
 // against its fp16 parent.
 #include "base/json.h"
 #include "checkpoint/generation_config.h"
+#include "model/kl_divergence.h"
 #include "model/model_harness.h"
 
 #include <gmock/gmock.h>
@@ -19,37 +20,6 @@ const std::filesystem::path kQuantized = kModels / "tiny-1m-exl3-3.0bpw";
 
 /// Mean KL divergence to the parent over 16,352 positions of conversations (docs/quality.md).
 constexpr double kKlDivergence = 0.3754;
-
-/// The prompts with what the parent answers: text that it finds natural.
-std::vector<std::vector<int32_t>> answered_prompts() {
-  std::vector<std::vector<int32_t>> texts;
-  for (const Json& golden : read_json_file(kParent / "golden_fp32.json")) {
-    auto text = golden.at("prompt_ids").get<std::vector<int32_t>>();
-    const auto answer = golden.at("greedy_ids").get<std::vector<int32_t>>();
-    text.insert(text.end(), answer.begin(), answer.end());
-    texts.push_back(text);
-  }
-  return texts;
-}
-
-/// log(sum(exp(logits))).
-double log_of_sum(std::span<const float> logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return largest + std::log(sum);
-}
-
-double kl_divergence(std::span<const float> reference, std::span<const float> model) {
-  const double reference_norm = log_of_sum(reference);
-  const double model_norm = log_of_sum(model);
-  double sum = 0.0;
-  for (size_t id = 0; id < reference.size(); ++id) {
-    const double log_p = reference[id] - reference_norm;
-    sum += std::exp(log_p) * (log_p - (model[id] - model_norm));
-  }
-  return sum;
-}
 
 class QuantizedTinyModel : public testing::TestWithParam<const char*> {};
 
@@ -80,16 +50,11 @@ TEST_P(QuantizedTinyModel, IsNoFartherFromItsParentThanOnTheWholeTestText) {
   ModelHarness parent(kParent, GetParam());
 
   std::vector<double> divergences;
-  for (const std::vector<int32_t>& text : answered_prompts()) {
+  for (const std::vector<int32_t>& text : answered_prompts(kParent)) {
     const auto positions = static_cast<int>(text.size());
     const std::vector<float> wanted = parent.logits(text, positions);
-    const std::vector<float> got = model.logits(text, positions);
-    const size_t vocabulary = wanted.size() / text.size();
-    for (size_t row = 0; row < text.size(); ++row) {
-      divergences.push_back(kl_divergence(
-          std::span(wanted).subspan(row * vocabulary, vocabulary),
-          std::span(got).subspan(row * vocabulary, vocabulary)
-      ));
+    for (const double one : kl_divergences(wanted, model.logits(text, positions), text.size())) {
+      divergences.push_back(one);
     }
   }
 
@@ -115,7 +80,7 @@ TEST(QuantizedTinyModelLogits, AreTheSameOnBothBackends) {
   ModelHarness cpu(kQuantized, "cpu");
   ModelHarness reference(kQuantized, "reference");
 
-  for (const std::vector<int32_t>& text : answered_prompts()) {
+  for (const std::vector<int32_t>& text : answered_prompts(kParent)) {
     const std::vector<float> actual = cpu.logits(text, static_cast<int>(text.size()));
     const std::vector<float> expected = reference.logits(text, static_cast<int>(text.size()));
     float largest = 0.0f;

@@ -152,6 +152,7 @@ OrderedJson report(
   document["isa"] = backend.isa();
   document["threads"] = backend.num_threads();
   document["backend"] = backend.name();
+  document["activations"] = arguments.model.activations;
   document["model"] = arguments.shape ? *arguments.shape : arguments.model.model_directory;
   document["weight_bytes"] = model.weight_bytes();
   document["cache_type"] = kv_types_name(cache_types(arguments.model));
@@ -164,10 +165,11 @@ OrderedJson report(
 void print_report(const OrderedJson& document) {
   const auto number = [&](const char* key) { return document[key].get<double>(); };
   print_text(fmt::format(
-      "{}: {}, {} of weights\n"
+      "{}: {} {}, {} threads, {} of weights\n"
       "  prompt {:10.1f} tokens/s\n"
       "  decode {:10.1f} tokens/s, {:.2f} GB/s of weights = {:.0f} % of the {:.2f} GB/s measured\n",
-      document["model"].get<std::string>(), document["isa"].get<std::string>(),
+      document["model"].get<std::string>(), document["backend"].get<std::string>(),
+      document["isa"].get<std::string>(), document["threads"].get<int>(),
       format_quantity(number("weight_bytes"), "B"), number("prompt_tokens_per_s"),
       number("decode_tokens_per_s"), number("weight_gb_per_s"), 100 * number("bandwidth_share"),
       number("bandwidth_gb_per_s")

@@ -1,11 +1,22 @@
 #include "apps/trellis/layer_summary.h"
 
 #include "checkpoint/exl3_weight.h"
+#include "checkpoint/tensor_checks.h"
 
 namespace trellis {
 namespace {
 
 constexpr const char* kHead = "lm_head";
+
+/// The dtype of a weight of that shape. Throws UserError if it has another, or a dtype of no use.
+DType dense_matrix(
+    const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols
+) {
+  return checked_tensor(
+             checkpoint, name, {rows, cols}, {DType::kFloat16, DType::kBFloat16, DType::kFloat32}
+  )
+      .dtype();
+}
 
 }  // namespace
 
@@ -31,7 +42,7 @@ LinearSummary summarize_linear(const Checkpoint& checkpoint, const LinearSpec& s
     summary.bits = weight.bits;
     summary.codebook = weight.codebook;
   } else {
-    summary.dtype = dtype_name(checkpoint.tensor(spec.key + ".weight").dtype());
+    summary.dtype = dtype_name(dense_matrix(checkpoint, spec.key + ".weight", spec.out, spec.in));
   }
   static constexpr const char* kSuffixes[] = {"weight", "bias", "trellis", "suh", "svh",
                                               "su",     "sv",   "mcg",     "mul1"};
@@ -58,15 +69,15 @@ LinearSummary summarize_head(
 ) {
   const bool own = is_exl3(checkpoint, kHead) || checkpoint.has(std::string(kHead) + ".weight");
   if (own || !spec.tied_head) return summarize_linear(checkpoint, {kHead, hidden, vocab, false});
-  const ConstTensor embedding = checkpoint.tensor(spec.embedding);
+  const DType dtype = dense_matrix(checkpoint, spec.embedding, vocab, hidden);
   return {
       spec.embedding,
       hidden,
       vocab,
-      embedding.bytes(),
+      checkpoint.tensor(spec.embedding).bytes(),
       std::nullopt,
       std::nullopt,
-      std::string(dtype_name(embedding.dtype()))
+      std::string(dtype_name(dtype))
   };
 }
 

@@ -5,6 +5,7 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -43,6 +44,28 @@ void use_utf8() {
   ::setlocale(LC_CTYPE, "");
   if (std::strcmp(::nl_langinfo(CODESET), "UTF-8") != 0) ::setlocale(LC_CTYPE, "C.UTF-8");
 }
+
+/// Makes keys of Ctrl-C and Ctrl-Z before the prompt is shown, and puts the terminal back at the
+/// end. The library does so only after the prompt: a Ctrl-C in between would be a signal, and what
+/// was typed before it lost.
+class KeysWithoutSignals {
+ public:
+  KeysWithoutSignals() {
+    if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios keys = before_;
+    keys.c_lflag &= ~static_cast<tcflag_t>(ISIG | ICANON | ECHO);
+    changed_ = ::tcsetattr(STDIN_FILENO, TCSADRAIN, &keys) == 0;
+  }
+  ~KeysWithoutSignals() {
+    if (changed_) ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
+  }
+  KeysWithoutSignals(const KeysWithoutSignals&) = delete;
+  KeysWithoutSignals& operator=(const KeysWithoutSignals&) = delete;
+
+ private:
+  termios before_{};
+  bool changed_ = false;
+};
 
 }  // namespace
 
@@ -100,6 +123,7 @@ LineEditor::Outcome LineEditor::read(const char* prompt, std::string& line) {
   state_->prompt = prompt;
   state_->interrupted = false;
   int count = 0;
+  const KeysWithoutSignals keys;
   const char* const text = ::el_gets(state_->editor, &count);
   if (state_->interrupted) return Outcome::kInterrupted;
   if (text == nullptr || count <= 0) return Outcome::kEnd;

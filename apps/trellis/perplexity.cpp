@@ -122,6 +122,19 @@ int64_t choose_row_tokens(const PerplexityArguments& arguments, const ModelConfi
   return row_tokens;
 }
 
+/// Throws UserError if the tokenizer knows tokens that the model does not.
+void require_known(
+    const std::vector<int32_t>& tokens, const ModelConfig& config, const std::string& directory
+) {
+  const auto highest = std::max_element(tokens.begin(), tokens.end());
+  if (highest == tokens.end() || *highest < config.vocab_size) return;
+  throw UserError(
+      "{}: tokenizer.json gives token {}, which the model with its vocabulary of {} does not have; "
+      "they belong to different models",
+      directory, *highest, config.vocab_size
+  );
+}
+
 /// Throws UserError if the reference speaks of other tokens or takes fewer of them.
 void require_comparable(
     const std::string& directory, const ModelConfig& config, const std::string& reference,
@@ -199,6 +212,7 @@ int perplexity(const PerplexityArguments& arguments) {
   const int64_t row_tokens = choose_row_tokens(arguments, config);
   if (arguments.compare) require_comparable(directory, config, *arguments.compare, row_tokens);
   const auto tokens = evaluation_tokens(arguments, arguments.rows * row_tokens);
+  require_known(tokens, config, directory);
   const int64_t rows = std::min(arguments.rows, static_cast<int64_t>(tokens.size()) / row_tokens);
   if (rows == 0) {
     throw UserError(

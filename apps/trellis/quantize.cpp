@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 
 namespace trellis {
 namespace {
@@ -108,6 +109,11 @@ void print_report(const QuantizeArguments& arguments, const QuantizeReport& repo
 int quantize(const QuantizeArguments& arguments) {
   require_directory(arguments.input);
   const double weights = count_weights(arguments);
+  if (!std::filesystem::exists(std::filesystem::path(arguments.input) / "tokenizer.json")) {
+    print_note(fmt::format(
+        "[{} has no tokenizer.json; the result needs one before it can generate]\n", arguments.input
+    ));
+  }
   std::atomic<bool> cancel{false};
   // Stops at the next sign of progress; whoever cannot wait for that presses again.
   const InterruptWatcher watcher([&cancel] {

@@ -53,8 +53,8 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
-  add("--logit-bias", arguments.logit_bias, "ID=X adds X to the logit of token ID; may be repeated")
-      ->type_name("ID=X")
+  add("--logit-bias", arguments.logit_bias, "Adds BIAS to the logit of token ID; may be repeated")
+      ->type_name("ID=BIAS")
       ->allow_extra_args(false);
 }
 

@@ -34,7 +34,7 @@ class Backend {
 
   /// "cpu", "reference"
   virtual std::string name() const = 0;
-  /// What was chosen and why, for logs and reports: e.g. "avx512" and the number of threads.
+  /// The instruction set that was chosen, for logs and reports: e.g. "avx512".
   virtual std::string isa() const = 0;
   virtual int num_threads() const = 0;
 

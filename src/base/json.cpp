@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace trellis {
@@ -47,7 +48,11 @@ Json parse_json(std::string_view text, const std::string& origin) {
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const Json::exception& error) {
-    throw UserError("{}: not valid JSON: {}", origin, error.what());
+    // "[json.exception.parse_error.101] parse error at line 3, column 7: ..." says more than
+    // needed.
+    std::string_view what = error.what();
+    if (what.starts_with('[')) what.remove_prefix(std::min(what.find(' ') + 1, what.size()));
+    throw UserError("{}: not valid JSON: {}", origin, what);
   }
 }
 

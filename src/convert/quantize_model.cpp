@@ -85,6 +85,7 @@ class Conversion {
       );
     }
     for (const ModelLinear& linear : linears_) load(linear);  // refuse before hours of work
+    check_copied();
     FinishedLinears finished(partial / "linears");
     QuantizeReport report;
     for (size_t index = 0; index < linears_.size() && !report.cancelled; ++index) {
@@ -101,6 +102,21 @@ class Conversion {
   }
 
  private:
+  /// Throws UserError if what stays unquantized could not be loaded later.
+  void check_copied() const {
+    load_matrix(checkpoint_, spec_.embedding, config_.vocab_size, config_.hidden_size);
+    const auto check_norm = [this](const NormSpec& norm) {
+      load_vector(checkpoint_, norm.name, norm.size);
+    };
+    for (const LayerSpec& layer : spec_.layers) {
+      check_norm(layer.attention_norm);
+      check_norm(layer.mlp_norm);
+      if (layer.attention.query_norm) check_norm(*layer.attention.query_norm);
+      if (layer.attention.key_norm) check_norm(*layer.attention.key_norm);
+    }
+    check_norm(spec_.final_norm);
+  }
+
   /// The dense weight of a layer. UserError if it is not dense.
   DenseWeight load(const ModelLinear& linear) const {
     const LinearSpec& spec = linear.spec;

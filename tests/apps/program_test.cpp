@@ -1,12 +1,11 @@
 // The built program as a user meets it: exit codes, one-line messages, and the fields of --json.
+#include "apps/model_copy.h"
 #include "apps/run_program.h"
 #include "base/json.h"
 #include "base/temporary_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <algorithm>
 
 namespace trellis {
 namespace {
@@ -18,47 +17,7 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-const std::string kModel = TRELLIS_SOURCE_DIR "/tests/data/models/tiny-1m";
-
-/// The program failed with this code and said why in one line on stderr, and nothing on stdout.
-void expect_failure(
-    const ProgramResult& result, int code, const testing::Matcher<std::string>& message
-) {
-  EXPECT_EQ(result.exit_code, code) << result.err;
-  EXPECT_THAT(result.err, AllOf(StartsWith("trellis: "), message));
-  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
-  EXPECT_THAT(result.out, IsEmpty());
-}
-
-/// The one JSON document on stdout of a run that succeeded.
-Json document_of(const ProgramResult& result) {
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  return parse_json(result.out, "stdout");
-}
-
-/// A model directory with the test model's files, some of them replaced.
-class ModelCopy {
- public:
-  ModelCopy() {
-    for (const char* name :
-         {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-          "model.safetensors"}) {
-      std::filesystem::copy_file(std::filesystem::path(kModel) / name, directory_.path() / name);
-    }
-  }
-  void set_config(const std::string& key, const Json& value) {
-    Json config = read_json_file(directory_.path() / "config.json");
-    config[key] = value;
-    directory_.write("config.json", config.dump());
-  }
-  void truncate_weights(uintmax_t bytes) {
-    std::filesystem::resize_file(directory_.path() / "model.safetensors", bytes);
-  }
-  std::string path() const { return directory_.path().string(); }
-
- private:
-  TemporaryDirectory directory_;
-};
+const std::string kModel = kTinyModel;
 
 TEST(Program, HelpIsThereForEveryVerb) {
   EXPECT_THAT(run_program({"--help"}).out, HasSubstr("perplexity"));
@@ -74,105 +33,6 @@ TEST(Program, VersionIsPrinted) {
 
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out, StartsWith("trellis 0."));
-}
-
-TEST(Program, RefusesWrongUsage) {
-  expect_failure(run_program({}), 2, HasSubstr("the verbs are chat, generate, inspect"));
-  expect_failure(run_program({"sing"}), 2, HasSubstr("sing"));
-  expect_failure(run_program({"generate", "--prompt", "a"}), 2, HasSubstr("--model"));
-  expect_failure(run_program({"generate", "-m", kModel}), 2, HasSubstr("--prompt-file"));
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt", "a", "--backend", "abacus"}), 2,
-      HasSubstr("abacus")
-  );
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt", "a", "--logprobs", "3"}), 2,
-      HasSubstr("--json")
-  );
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt", "a", "--logit-bias", "x"}), 2,
-      HasSubstr("ID=BIAS")
-  );
-  expect_failure(run_program({"bench"}), 2, HasSubstr("--shape"));
-  expect_failure(run_program({"bench", "--shape", "llama-9"}), 2, HasSubstr("llama-3.2-1b"));
-  expect_failure(run_program({"perplexity", "-m", kModel}), 2, HasSubstr("--text"));
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt", "a", "--cache-type", "q9"}), 2,
-      AllOf(HasSubstr("q2 to q8"), HasSubstr("\"q9\""))
-  );
-}
-
-TEST(Program, RefusesToQuantizeACacheOfOddHeads) {
-  ModelCopy model;
-  model.set_config("head_dim", 80);
-
-  for (const char* verb : {"generate", "inspect"}) {
-    std::vector<std::string> arguments = {verb, model.path(), "--cache-type", "q4"};
-    if (arguments[0] == "generate")
-      arguments = {verb, "-m", model.path(), "--prompt", "a", "--cache-type", "q4"};
-    expect_failure(run_program(arguments), 1, AllOf(HasSubstr("q4"), HasSubstr("80")));
-  }
-}
-
-TEST(Program, NamesAModelDirectoryThatIsMissing) {
-  for (const char* verb : {"chat", "generate", "perplexity", "bench"}) {
-    std::vector<std::string> arguments = {verb, "-m", "/no/such/model"};
-    if (arguments[0] == "generate") arguments.insert(arguments.end(), {"--prompt", "a"});
-    if (arguments[0] == "perplexity") arguments.insert(arguments.end(), {"--text", "a"});
-    expect_failure(run_program(arguments), 1, HasSubstr("/no/such/model"));
-  }
-  expect_failure(run_program({"inspect", "/no/such/model"}), 1, HasSubstr("/no/such/model"));
-}
-
-TEST(Program, NamesAnUnknownArchitecture) {
-  ModelCopy model;
-  model.set_config("architectures", {"ParrotForCausalLM"});
-  model.set_config("model_type", "parrot");
-
-  expect_failure(
-      run_program({"generate", "-m", model.path(), "--prompt", "a"}), 1,
-      AllOf(HasSubstr("config.json"), HasSubstr("ParrotForCausalLM"))
-  );
-  expect_failure(run_program({"inspect", model.path()}), 1, HasSubstr("ParrotForCausalLM"));
-}
-
-TEST(Program, NamesATruncatedFile) {
-  ModelCopy model;
-  model.truncate_weights(100'000);
-
-  expect_failure(
-      run_program({"generate", "-m", model.path(), "--prompt", "a"}), 1,
-      HasSubstr("model.safetensors")
-  );
-}
-
-TEST(Program, RefusesAPromptWithoutTokens) {
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt-ids="}), 1, HasSubstr("no tokens")
-  );
-}
-
-TEST(Program, RefusesAPromptLongerThanTheContext) {
-  const TemporaryDirectory directory;
-  const auto file = directory.write("long.txt", std::string(1 << 20, 'a'));
-
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt-file", file.string()}), 1,
-      HasSubstr("context of 512 tokens")
-  );
-}
-
-TEST(Program, RefusesIdsOutsideTheVocabulary) {
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt-ids", "1,1024"}), 1, HasSubstr("1024")
-  );
-}
-
-TEST(Program, RefusesSamplingParametersOutOfRange) {
-  expect_failure(
-      run_program({"generate", "-m", kModel, "--prompt", "a", "--top-p", "7"}), 1,
-      HasSubstr("top_p")
-  );
 }
 
 TEST(Generate, ReportsTokensAndTimings) {

@@ -3,9 +3,11 @@
 #include "base/temporary_directory.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -49,6 +51,20 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const std::
   if (::waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid failed");
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return {code, read_all(out), read_all(err)};
+}
+
+void expect_failure(
+    const ProgramResult& result, int code, const testing::Matcher<std::string>& message
+) {
+  EXPECT_EQ(result.exit_code, code) << result.err;
+  EXPECT_THAT(result.err, testing::AllOf(testing::StartsWith("trellis: "), message));
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  EXPECT_THAT(result.out, testing::IsEmpty());
+}
+
+Json document_of(const ProgramResult& result) {
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return parse_json(result.out, "stdout");
 }
 
 }  // namespace trellis

@@ -1,59 +1,14 @@
 // Attention over the paged cache: borders of pages, windows, ways to share kv heads, head sizes,
 // mixed batches.
+#include "backend/attention_cases.h"
+
 #include "backend/op_cases.h"
-#include "backend/random_sequences.h"
 
 #include <array>
 #include <cmath>
 
 namespace trellis::test {
 namespace {
-
-struct AttentionShape {
-  int num_heads = 4;
-  int num_kv_heads = 2;
-  int head_dim = 64;
-  int window = 0;
-  KvTypes cache;
-};
-
-OpCase attention_case(
-    const AttentionShape& shape, const std::vector<SequenceShape>& sequences, uint64_t seed
-) {
-  int64_t longest = 0;
-  std::string name = fmt::format(
-      "attention heads {}/{} of {} window {} {}:", shape.num_heads, shape.num_kv_heads,
-      shape.head_dim, shape.window, kv_types_name(shape.cache)
-  );
-  for (const SequenceShape& sequence : sequences) {
-    name += fmt::format(" {} of {}", sequence.tokens, sequence.length);
-    longest = std::max(longest, sequence.length);
-  }
-  const auto prepare = [=](Backend& backend) {
-    PreparedOp op(backend);
-    const RandomSequences layout(sequences, seed);
-    const DeviceStep step = layout.upload_step(op);
-    const Shape size = {layout.num_tokens(), int64_t{shape.num_heads} * shape.head_dim};
-    AttentionArgs args;
-    args.queries = op.upload(RandomData(seed + 1).normals(size.numel()), size);
-    args.cache =
-        layout.upload_cache(op, {shape.num_kv_heads, shape.head_dim, shape.cache}, seed + 2);
-    args.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
-    args.num_heads = shape.num_heads;
-    args.num_kv_heads = shape.num_kv_heads;
-    args.head_dim = shape.head_dim;
-    args.window = shape.window;
-    args.output = op.allocate(size);
-    op.outputs = {args.output};
-    op.bytes = static_cast<double>(
-        args.cache.keys.bytes() + args.cache.key_scales.bytes() + args.cache.values.bytes() +
-        args.cache.value_scales.bytes() + 2 * args.output.bytes()
-    );
-    op.run = [&ops = backend.ops(), args, step] { ops.attention(args, step); };
-    return op;
-  };
-  return {name, Accuracy::kFloat32, longest + shape.head_dim, prepare};
-}
 
 OpGroup lengths_group() {
   OpGroup group{"AttentionLengths", false, {}};
@@ -175,6 +130,44 @@ OpGroup quantized_shapes_group() {
 }
 
 }  // namespace
+
+OpCase attention_case(
+    const AttentionShape& shape, const std::vector<SequenceShape>& sequences, uint64_t seed
+) {
+  int64_t longest = 0;
+  std::string name = fmt::format(
+      "attention heads {}/{} of {} window {} {}:", shape.num_heads, shape.num_kv_heads,
+      shape.head_dim, shape.window, kv_types_name(shape.cache)
+  );
+  for (const SequenceShape& sequence : sequences) {
+    name += fmt::format(" {} of {}", sequence.tokens, sequence.length);
+    longest = std::max(longest, sequence.length);
+  }
+  const auto prepare = [=](Backend& backend) {
+    PreparedOp op(backend);
+    const RandomSequences layout(sequences, seed);
+    const DeviceStep step = layout.upload_step(op);
+    const Shape size = {layout.num_tokens(), int64_t{shape.num_heads} * shape.head_dim};
+    AttentionArgs args;
+    args.queries = op.upload(RandomData(seed + 1).normals(size.numel()), size);
+    args.cache =
+        layout.upload_cache(op, {shape.num_kv_heads, shape.head_dim, shape.cache}, seed + 2);
+    args.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+    args.num_heads = shape.num_heads;
+    args.num_kv_heads = shape.num_kv_heads;
+    args.head_dim = shape.head_dim;
+    args.window = shape.window;
+    args.output = op.allocate(size);
+    op.outputs = {args.output};
+    op.bytes = static_cast<double>(
+        args.cache.keys.bytes() + args.cache.key_scales.bytes() + args.cache.values.bytes() +
+        args.cache.value_scales.bytes() + 2 * args.output.bytes()
+    );
+    op.run = [&ops = backend.ops(), args, step] { ops.attention(args, step); };
+    return op;
+  };
+  return {name, Accuracy::kFloat32, longest + shape.head_dim, prepare};
+}
 
 std::vector<OpGroup> attention_groups() {
   return {lengths_group(),          heads_group(),           windows_group(), batches_group(),

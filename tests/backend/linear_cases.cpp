@@ -1,7 +1,8 @@
 // Linear layers: every dense type, every EXL3 bit width and codebook, odd and padded sizes, one row
 // to many.
+#include "backend/linear_cases.h"
+
 #include "backend/op_cases.h"
-#include "backend/random_linear.h"
 
 #include <array>
 
@@ -17,25 +18,6 @@ std::vector<float> random_inputs(const LinearShape& shape, uint64_t seed) {
 
 Accuracy accuracy_of(const WeightFormat& format) {
   return format.is_exl3() ? Accuracy::kRoundedInputs : Accuracy::kFloat32;
-}
-
-OpCase linear_case(const WeightFormat& format, const LinearShape& shape, uint64_t seed) {
-  const auto prepare = [=](Backend& backend) {
-    PreparedOp op(backend);
-    const RandomLinear linear(format, shape, seed);
-    const PackedLinear& weight = op.pack(linear.weight());
-    const Tensor x = op.upload(random_inputs(shape, seed + 1), {shape.rows, shape.in});
-    const Tensor y = op.allocate({shape.rows, shape.out});
-    op.outputs = {y};
-    op.bytes = static_cast<double>(weight.bytes() + x.bytes() + y.bytes());
-    op.run = [&ops = backend.ops(), &weight, x, y] { ops.linear(x, weight, y); };
-    return op;
-  };
-  const std::string name = fmt::format(
-      "linear {} {}x{} rows {}{}", format.name(), shape.in, shape.out, shape.rows,
-      shape.bias ? " bias" : ""
-  );
-  return {name, accuracy_of(format), shape.in, prepare};
 }
 
 /// Layers that share their input, of formats and sizes that differ.
@@ -144,6 +126,25 @@ OpGroup linear_group_group() {
 }
 
 }  // namespace
+
+OpCase linear_case(const WeightFormat& format, const LinearShape& shape, uint64_t seed) {
+  const auto prepare = [=](Backend& backend) {
+    PreparedOp op(backend);
+    const RandomLinear linear(format, shape, seed);
+    const PackedLinear& weight = op.pack(linear.weight());
+    const Tensor x = op.upload(random_inputs(shape, seed + 1), {shape.rows, shape.in});
+    const Tensor y = op.allocate({shape.rows, shape.out});
+    op.outputs = {y};
+    op.bytes = static_cast<double>(weight.bytes() + x.bytes() + y.bytes());
+    op.run = [&ops = backend.ops(), &weight, x, y] { ops.linear(x, weight, y); };
+    return op;
+  };
+  const std::string name = fmt::format(
+      "linear {} {}x{} rows {}{}", format.name(), shape.in, shape.out, shape.rows,
+      shape.bias ? " bias" : ""
+  );
+  return {name, accuracy_of(format), shape.in, prepare};
+}
 
 std::vector<OpGroup> linear_groups() {
   return {

@@ -90,10 +90,15 @@ TEST_P(ModelDirectory, SaysWhereItsAnswersEnd) {
   EXPECT_TRUE(tokenizer.add_bos_token.has_value());
 }
 
-TEST_P(ModelDirectory, AgreesWithItsTensorStorage) {
-  const auto path = GetParam() / "quantization_config.json";
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << "not quantized";
-  const Json storage = read_json_file(path)["tensor_storage"];
+INSTANTIATE_TEST_SUITE_P(
+    TestData, ModelDirectory, ::testing::ValuesIn(sorted_entries(kData / "models", "config.json")),
+    [](const auto& info) { return test_name(info.param); }
+);
+
+class QuantizedModelDirectory : public ::testing::TestWithParam<std::filesystem::path> {};
+
+TEST_P(QuantizedModelDirectory, AgreesWithItsTensorStorage) {
+  const Json storage = read_json_file(GetParam() / "quantization_config.json")["tensor_storage"];
   const Checkpoint checkpoint(GetParam());
 
   size_t num_tensors = 0;
@@ -111,7 +116,8 @@ TEST_P(ModelDirectory, AgreesWithItsTensorStorage) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    TestData, ModelDirectory, ::testing::ValuesIn(sorted_entries(kData / "models", "config.json")),
+    TestData, QuantizedModelDirectory,
+    ::testing::ValuesIn(sorted_entries(kData / "models", "quantization_config.json")),
     [](const auto& info) { return test_name(info.param); }
 );
 

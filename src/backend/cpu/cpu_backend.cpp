@@ -41,17 +41,10 @@ class CpuBackend final : public Backend {
       : kernels_(make_table(isa)),
         pool_(options.num_threads),
         workspace_(allocate_host),
-        ops_(*this, pool_, workspace_, kernels_, options.activations),
-        activations_(options.activations) {}
+        ops_(*this, pool_, workspace_, kernels_, options.activations) {}
 
   std::string name() const override { return "cpu"; }
-  std::string isa() const override {
-    return fmt::format(
-        "{}, {} thread{}, {} activations", kernels_.name, num_threads(),
-        num_threads() == 1 ? "" : "s",
-        activations_ == ActivationPrecision::kAuto ? "16-bit" : "fp32"
-    );
-  }
+  std::string isa() const override { return kernels_.name; }
   int num_threads() const override { return pool_.num_threads(); }
 
   Ops& ops() override { return ops_; }
@@ -80,7 +73,6 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Workspace workspace_;
   CpuOps ops_;
-  ActivationPrecision activations_;
 };
 
 }  // namespace

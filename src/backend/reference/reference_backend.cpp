@@ -18,7 +18,7 @@ void check_contiguous(ConstTensor tensor) {
 class ReferenceBackend final : public Backend {
  public:
   std::string name() const override { return "reference"; }
-  std::string isa() const override { return "plain loops in fp64, 1 thread"; }
+  std::string isa() const override { return "plain loops in fp64"; }
   int num_threads() const override { return 1; }
 
   Ops& ops() override { return ops_; }

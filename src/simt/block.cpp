@@ -20,6 +20,9 @@ namespace {
 
 Fiber* current = nullptr;
 
+/// Thrown by fail(), so that what the failed thread holds is given back.
+struct ThreadFailed {};
+
 unsigned bit_of(const Fiber& fiber) {
   return 1u << fiber.lane;
 }
@@ -72,10 +75,10 @@ std::string Block::run_grid(
 
 void Block::run_block(uint3 index) {
   start_threads(index);
-  ordered_before(&order_);
+  ordered_before(&starts_);
   resume(*host_, *fibers_[0]);
   current = nullptr;
-  ordered_after(&order_);
+  ordered_after(&ends_);
   if (num_live_ == 0) {
     if (bulk_copies_.any()) failure_ = describe_block() + ": ended with bulk copies on their way";
     return;
@@ -119,11 +122,15 @@ void Block::thread_main() {
   Block& block = running_block();
   while (true) {
     Fiber& self = current_fiber();
-    ordered_after(&block.order_);
-    (*block.body_)();
-    self.copies.finish();
-    if (self.products.any()) block.fail("ended with wgmma results outstanding", Where::current());
-    ordered_before(&block.order_);
+    ordered_after(&block.starts_);
+    try {
+      (*block.body_)();
+      self.copies.finish();
+      if (self.products.any()) block.fail("ended with wgmma results outstanding", Where::current());
+    } catch (const ThreadFailed&) {
+      Context::switch_to(self.context, *block.host_);  // for good: run_block() starts it anew
+    }
+    ordered_before(&block.ends_);
     block.end_thread(self);
   }
 }
@@ -266,8 +273,7 @@ void Block::fail(const std::string& what, const Where& where) {
       "{}, thread ({}, {}, {}): {} at {}:{} ({})", describe_block(), self.index.x, self.index.y,
       self.index.z, what, file.substr(file.rfind('/') + 1), where.line(), where.function_name()
   );
-  Context::switch_to(self.context, *host_);
-  __builtin_unreachable();  // run_block() has forgotten this stack
+  throw ThreadFailed();
 }
 
 std::string Block::describe_block() const {

@@ -126,7 +126,8 @@ class Block {
   BulkCopies bulk_copies_;
   std::unique_ptr<Context> host_;
   std::string failure_;
-  char order_ = 0;  // for thread sanitizer: starts and ends of threads
+  char starts_ = 0;  // for thread sanitizer
+  char ends_ = 0;
 };
 
 /// The one block of the process; a launch holds launch_mutex() while it uses it.

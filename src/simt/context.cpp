@@ -51,7 +51,10 @@ simt_exchange_stack:
 #endif
 
 Context::~Context() {
-  if (!mapping_) return;  // the host thread's own stack
+  if (mapping_) release();
+}
+
+void Context::release() {
   munmap(mapping_, static_cast<std::size_t>(stack_ - mapping_) + stack_bytes_);
 #if defined(__SANITIZE_THREAD__)
   __tsan_destroy_fiber(tsan_fiber_);
@@ -59,20 +62,18 @@ Context::~Context() {
 }
 
 void Context::start(void (*entry)()) {
-  if (!mapping_) {
-    const auto guard = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    const std::size_t bytes = guard + kStackBytes;
-    void* mapping = mmap(
-        nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0
-    );
-    if (mapping == MAP_FAILED) throw std::bad_alloc();
-    mapping_ = static_cast<char*>(mapping);
-    mprotect(mapping_, guard, PROT_NONE);
-    stack_ = mapping_ + guard;
-    stack_bytes_ = kStackBytes;
-  }
+  if (mapping_) release();  // the sanitizers are to know nothing of what the old stack held
+  const auto guard = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* mapping = mmap(
+      nullptr, guard + kStackBytes, PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0
+  );
+  if (mapping == MAP_FAILED) throw std::bad_alloc();
+  mapping_ = static_cast<char*>(mapping);
+  mprotect(mapping_, guard, PROT_NONE);
+  stack_ = mapping_ + guard;
+  stack_bytes_ = kStackBytes;
 #if defined(__SANITIZE_THREAD__)
-  if (tsan_fiber_) __tsan_destroy_fiber(tsan_fiber_);
   tsan_fiber_ = __tsan_create_fiber(0);
 #endif
 #if defined(__SANITIZE_ADDRESS__)

@@ -29,6 +29,7 @@ class Context {
   static void entered();
 
  private:
+  void release();
   static void arrive(void* fake_stack);
 
   char* mapping_ = nullptr;  // guard page, then the stack

@@ -10,7 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <sstream>
+#include <utility>
 
 namespace simt {
 namespace {
@@ -48,8 +49,9 @@ T read_at(const std::string& file, std::size_t offset) {
 }  // namespace
 
 std::string function_name(const void* address) {
-  std::ifstream stream("/proc/self/exe", std::ios::binary);
-  const std::string file{std::istreambuf_iterator<char>(stream), {}};
+  std::stringstream stream;
+  stream << std::ifstream("/proc/self/exe", std::ios::binary).rdbuf();
+  const std::string file = std::move(stream).str();
   const auto header = read_at<ElfW(Ehdr)>(file, 0);
   const uintptr_t wanted = reinterpret_cast<uintptr_t>(address) - load_offset();
   for (std::size_t s = 0; s < header.e_shnum; ++s) {

@@ -38,6 +38,7 @@ void init_mbarrier(uint32_t barrier, uint32_t arrivals, const Where& where) {
 void arrive_at_mbarrier(uint32_t barrier, uint32_t bytes, const Where& where) {
   Block& block = running_block();
   Mbarrier& state = at(barrier, where);
+  ordered_after(&state);
   // The phase before may be over but for copies that nobody waited for.
   if (state.missing == 0 && !block.bulk_copies().complete_phase(state)) {
     fail("more arrivals at the mbarrier than it was initialised with", where);
@@ -52,6 +53,7 @@ void wait_for_mbarrier(uint32_t barrier, uint32_t parity, const Where& where) {
   Block& block = running_block();
   Mbarrier& state = at(barrier, where);
   while (state.parity == (parity & 1u)) {
+    ordered_after(&state);  // the copies come after what their issuers did
     if (block.bulk_copies().complete_phase(state)) {
       ordered_before(&state);
       block.notify();
@@ -69,7 +71,9 @@ void start_bulk_copy(
   if (shared % 16 != 0) fail("the destination of a bulk copy is not aligned to 16 bytes", where);
   Block& block = running_block();
   char* destination = block.shared().pointer(shared, bytes, where);
-  block.bulk_copies().start(destination, global, bytes, &at(barrier, where));
+  Mbarrier& state = at(barrier, where);
+  ordered_before(&state);
+  block.bulk_copies().start(destination, global, bytes, &state);
   block.notify();
 }
 

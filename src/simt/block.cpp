@@ -78,11 +78,16 @@ void Block::run_block(uint3 index) {
   ordered_before(&starts_);
   resume(*host_, *fibers_[0]);
   current = nullptr;
-  ordered_after(&ends_);
   if (num_live_ == 0) {
+    ordered_after(&ends_);
     if (bulk_copies_.any()) failure_ = describe_block() + ": ended with bulk copies on their way";
     return;
   }
+  for (unsigned i = 0; i < num_threads_; ++i) {
+    const AsThread as_thread(fibers_[i]->context.tsan_fiber());
+    ordered_before(&ends_);
+  }
+  ordered_after(&ends_);
   if (failure_.empty()) failure_ = describe_deadlock();
   for (unsigned i = 0; i < num_threads_; ++i) {
     const Fiber& fiber = *fibers_[i];

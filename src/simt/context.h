@@ -25,6 +25,9 @@ class Context {
   /// Leaves `from`, which is the one running, and goes on where `to` left off.
   static void switch_to(Context& from, Context& to);
 
+  /// Thread sanitizer's name for what runs here.
+  void* tsan_fiber() const { return tsan_fiber_; }
+
   /// What every entry function calls first.
   static void entered();
 

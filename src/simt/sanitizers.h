@@ -29,19 +29,19 @@ inline void ordered_after([[maybe_unused]] void* point) {
 #endif
 }
 
-/// While it lives, accesses count as those of the host thread that launched the kernel.
-class AsLaunchingThread {
+/// While it lives, accesses count as those of another thread, by thread sanitizer's name for it.
+class AsThread {
  public:
 #if defined(__SANITIZE_THREAD__)
-  explicit AsLaunchingThread(void* host_fiber) : self_(__tsan_get_current_fiber()) {
-    __tsan_switch_to_fiber(host_fiber, __tsan_switch_to_fiber_no_sync);
+  explicit AsThread(void* fiber) : self_(__tsan_get_current_fiber()) {
+    __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync);
   }
-  ~AsLaunchingThread() { __tsan_switch_to_fiber(self_, __tsan_switch_to_fiber_no_sync); }
+  ~AsThread() { __tsan_switch_to_fiber(self_, __tsan_switch_to_fiber_no_sync); }
 
  private:
   void* self_;
 #else
-  explicit AsLaunchingThread(void* /*host_fiber*/) {}
+  explicit AsThread(void* /*fiber*/) {}
 #endif
 };
 

@@ -65,7 +65,7 @@ void* SharedMemory::variable(const void* key, std::size_t bytes, std::size_t ali
   }
   char* memory = nullptr;
   {
-    const AsLaunchingThread as_launching_thread(host_fiber_);
+    const AsThread as_launching_thread(host_fiber_);
     memory = add(key, bytes, alignment).host;
     ordered_before(memory);
   }

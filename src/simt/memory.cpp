@@ -139,3 +139,38 @@ cudaError_t cudaMemcpyAsync(
     return cudaSuccess;
   });
 }
+
+cudaError_t cudaMemcpy2D(
+    void* destination, size_t destination_pitch, const void* source, size_t source_pitch,
+    size_t row_bytes, size_t rows, cudaMemcpyKind kind
+) {
+  if (const cudaError_t error = simt::check_may_wait()) return simt::report(error);
+  return cudaMemcpy2DAsync(
+      destination, destination_pitch, source, source_pitch, row_bytes, rows, kind, nullptr
+  );
+}
+
+cudaError_t cudaMemcpy2DAsync(
+    void* destination, size_t destination_pitch, const void* source, size_t source_pitch,
+    size_t row_bytes, size_t rows, cudaMemcpyKind kind, cudaStream_t stream
+) {
+  if (rows == 0 || row_bytes == 0) return simt::sticky_error();
+  if (row_bytes > destination_pitch || row_bytes > source_pitch) {
+    return simt::report(cudaErrorInvalidValue);
+  }
+  auto* to = static_cast<char*>(destination);
+  const auto* from = static_cast<const char*>(source);
+  const bool first_valid = simt::is_copy_valid(to, from, row_bytes, kind);
+  const std::size_t last = rows - 1;
+  if (!first_valid || !simt::is_copy_valid(
+                          to + last * destination_pitch, from + last * source_pitch, row_bytes, kind
+                      )) {
+    return simt::report(cudaErrorInvalidValue);
+  }
+  return simt::submit(stream, [=] {
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::memmove(to + row * destination_pitch, from + row * source_pitch, row_bytes);
+    }
+    return cudaSuccess;
+  });
+}

@@ -73,6 +73,7 @@ TEST(SimtNumbers, IntegerIntrinsicsMatchTheirDefinitions) {
   EXPECT_EQ(__umulhi(0xFFFFFFFFu, 0xFFFFFFFFu), 0xFFFFFFFEu);
   EXPECT_EQ((cuda::lop3<0x96>(0xF0F0F0F0u, 0xCCCCCCCCu, 0xAAAAAAAAu)), 0x96969696u);
   EXPECT_EQ((cuda::lop3<0xEA>(0xF0F0F0F0u, 0xCCCCCCCCu, 0xAAAAAAAAu)), 0xEAEAEAEAu);
+  EXPECT_EQ(cuda::dp4a_u32_s32(0x80FF7F01u, 0xFF02FE01u, 10), 10 - 128 + 510 - 254 + 1);
   EXPECT_EQ(cuda::dp2a_lo_u32(0x00050003u, 0x11110207u, 100u), 100u + 3 * 7 + 5 * 2);
 }
 

@@ -76,6 +76,20 @@ TEST_F(SimtRuntime, CopiesBeyondAnAllocationAreRefused) {
   EXPECT_EQ(cudaMemset(array.data(), 0, 16), cudaSuccess);
 }
 
+TEST_F(SimtRuntime, CopiesRowsOfDifferentPitch) {
+  DeviceArray<int> array(std::vector<int>{1, 2, 3, 4, 5, 6});
+  std::vector<int> rows(4);
+
+  EXPECT_EQ(
+      cudaMemcpy2D(rows.data(), 8, array.data() + 1, 12, 8, 2, cudaMemcpyDeviceToHost), cudaSuccess
+  );
+  EXPECT_EQ(rows, (std::vector<int>{2, 3, 5, 6}));
+  EXPECT_EQ(
+      cudaMemcpy2D(rows.data(), 8, array.data() + 2, 12, 8, 2, cudaMemcpyDeviceToHost),
+      cudaErrorInvalidValue
+  );
+}
+
 TEST_F(SimtRuntime, ACaptureRunsOnlyWhenItIsReplayed) {
   const std::vector<float> ones(64, 1.0f);
   DeviceArray<float> in(ones);

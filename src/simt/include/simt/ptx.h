@@ -156,11 +156,11 @@ SIMT_LDMATRIX(ldmatrix_x4_trans, 4, true)
 #undef SIMT_LDMATRIX
 
 /// Any function of three bits, given by its truth table, on 32 bits at once.
-template <int Lut>
+template <uint32_t Table>
 constexpr uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t result = 0;
   for (int row = 0; row < 8; ++row) {
-    if (!(Lut >> row & 1)) continue;
+    if (!(Table >> row & 1u)) continue;
     result |= (row & 4 ? a : ~a) & (row & 2 ? b : ~b) & (row & 1 ? c : ~c);
   }
   return result;
@@ -169,6 +169,15 @@ constexpr uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
 /// c plus the products of a's two halves with b's two lower bytes; sums wrap.
 constexpr uint32_t dp2a_lo_u32(uint32_t a, uint32_t b, uint32_t c) {
   return c + (a & 0xFFFFu) * (b & 0xFFu) + (a >> 16) * (b >> 8 & 0xFFu);
+}
+
+/// c plus the products of a's unsigned with b's signed bytes; sums wrap.
+constexpr int dp4a_u32_s32(uint32_t a, uint32_t b, int c) {
+  auto sum = static_cast<uint32_t>(c);
+  for (int i = 0; i < 32; i += 8) {
+    sum += (a >> i & 0xFFu) * static_cast<uint32_t>(static_cast<int8_t>(b >> i));
+  }
+  return static_cast<int>(sum);
 }
 
 // Launches follow each other without overlap here.

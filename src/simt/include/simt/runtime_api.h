@@ -33,6 +33,14 @@ cudaError_t cudaMemcpyAsync(
     void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
     cudaStream_t stream = nullptr
 );
+cudaError_t cudaMemcpy2D(
+    void* destination, size_t destination_pitch, const void* source, size_t source_pitch,
+    size_t row_bytes, size_t rows, cudaMemcpyKind kind
+);
+cudaError_t cudaMemcpy2DAsync(
+    void* destination, size_t destination_pitch, const void* source, size_t source_pitch,
+    size_t row_bytes, size_t rows, cudaMemcpyKind kind, cudaStream_t stream = nullptr
+);
 
 template <typename T>
 cudaError_t cudaMalloc(T** pointer, size_t bytes) {

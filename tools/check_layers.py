@@ -15,11 +15,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARROWS = {
     "base": [],
     "trellis": [],  # include/trellis, the public API: types that every layer may name
+    "simt": ["base"],
     "tensor": ["base"],
     "exl3": ["base"],
     "backend": ["tensor", "exl3"],  # exl3: a LinearWeight names its codebook
     "backend/reference": ["backend"],
     "backend/cpu": ["backend"],
+    "backend/cuda": ["backend", "simt"],  # simt: what stands in for the CUDA toolkit
     "text": ["base"],
     "checkpoint": ["backend", "trellis"],
     "cache": ["backend"],
@@ -35,6 +37,8 @@ EXCEPTIONS = {
     "src/backend/create.cpp": ["backend/reference", "backend/cpu"],  # it names the implementations
     "src/nn/rope.h": ["checkpoint"],  # RopeConfig: plain numbers of config.json, used unchanged
 }
+# Its headers are named as those of the CUDA toolkit, or simt/...
+SIMT_INCLUDE = ROOT / "src" / "simt" / "include"
 INTRINSICS = re.compile(r"(\w*intrin|arm_\w+|cpuid)\.h")
 INTRINSICS_ALLOWED = ("src/backend/cpu/isa/", "src/convert/isa/")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -61,7 +65,7 @@ def reachable(layer):
 
 def resolve(include, including_file):
     """The project file an include names, relative to the root, or None where it is not ours."""
-    for folder in (ROOT / "src", ROOT / "include", including_file.parent):
+    for folder in (ROOT / "src", ROOT / "include", SIMT_INCLUDE, including_file.parent):
         candidate = (folder / include).resolve()
         if candidate.is_file() and candidate.is_relative_to(ROOT):
             return candidate.relative_to(ROOT)

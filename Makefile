@@ -4,7 +4,7 @@ MODEL   ?= models/demo-25m-exl3-4.0bpw
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PROGRAM := build/release/trellis
 
-.PHONY: help run test build setup format check clean
+.PHONY: help run test build cuda setup format check clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -16,6 +16,13 @@ run: build ## install what is missing, build, chat with the bundled model
 build: configure ## build build/release/trellis
 	@cmake --build --preset release --parallel $(JOBS) --target trellis
 	@echo "make: $(PROGRAM) is ready"
+
+cuda: ## build build/cuda/trellis, for NVIDIA GPUs too; TRELLIS_CUDA_ARCHS=90a builds one kind
+	@tools/setup.sh python3
+	@tools/setup_cuda.sh
+	@cmake --preset cuda --log-level=WARNING
+	@cmake --build --preset cuda --parallel $(JOBS) --target trellis
+	@echo "make: build/cuda/trellis is ready"
 
 test: configure ## install what is missing, build everything, run every test
 	@cmake --build --preset release --parallel $(JOBS)

@@ -6,9 +6,35 @@ find_package(spdlog 1.10 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 
+# trellis::fmt and trellis::spdlog: the shared libraries, or the headers alone where the program is to carry everything.
+# spdlog's own header-only target would bring the shared fmt along.
+add_library(trellis_fmt INTERFACE)
+add_library(trellis::fmt ALIAS trellis_fmt)
+add_library(trellis_spdlog INTERFACE)
+add_library(trellis::spdlog ALIAS trellis_spdlog)
+if(TRELLIS_SELF_CONTAINED)
+  target_link_libraries(trellis_fmt INTERFACE fmt::fmt-header-only)
+  target_compile_definitions(trellis_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_include_directories(
+    trellis_spdlog INTERFACE $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>)
+  target_link_libraries(trellis_spdlog INTERFACE trellis::fmt Threads::Threads)
+else()
+  target_link_libraries(trellis_fmt INTERFACE fmt::fmt)
+  target_link_libraries(trellis_spdlog INTERFACE spdlog::spdlog)
+endif()
+
 # libedit brings no CMake package. Its header has a version of its own: 2.11 is that of libedit 3.1.
 find_path(LIBEDIT_INCLUDE_DIR histedit.h REQUIRED)
-find_library(LIBEDIT_LIBRARY edit REQUIRED)
+# Debian's -dev packages bring the archives of libedit and of what it needs.
+if(TRELLIS_SELF_CONTAINED)
+  find_library(LIBEDIT_LIBRARY libedit.a REQUIRED)
+  foreach(part bsd md tinfo)
+    find_library(LIBEDIT_${part}_LIBRARY lib${part}.a REQUIRED)
+    list(APPEND libedit_parts ${LIBEDIT_${part}_LIBRARY})
+  endforeach()
+else()
+  find_library(LIBEDIT_LIBRARY edit REQUIRED)
+endif()
 file(STRINGS ${LIBEDIT_INCLUDE_DIR}/histedit.h libedit_version REGEX "define[ \t]LIBEDIT_M")
 string(REGEX MATCHALL "[0-9]+" libedit_version "${libedit_version}")
 list(JOIN libedit_version "." libedit_version)
@@ -17,7 +43,9 @@ if(libedit_version VERSION_LESS 2.11)
 endif()
 add_library(libedit::libedit UNKNOWN IMPORTED)
 set_target_properties(
-  libedit::libedit PROPERTIES IMPORTED_LOCATION ${LIBEDIT_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${LIBEDIT_INCLUDE_DIR})
+  libedit::libedit PROPERTIES IMPORTED_LOCATION ${LIBEDIT_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES
+                                                                   ${LIBEDIT_INCLUDE_DIR})
+target_link_libraries(libedit::libedit INTERFACE ${libedit_parts})
 
 if(TRELLIS_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)

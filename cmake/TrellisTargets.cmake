@@ -5,14 +5,18 @@ add_library(trellis_options INTERFACE)
 target_compile_features(trellis_options INTERFACE cxx_std_20)
 target_include_directories(
   trellis_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-target_compile_options(trellis_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers
-                                                 -ffp-contract=off)
+set(trellis_warnings -Wall -Wextra -Wno-missing-field-initializers)
+target_compile_options(trellis_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${trellis_warnings};-ffp-contract=off>")
 if(TRELLIS_WERROR)
-  target_compile_options(trellis_options INTERFACE -Werror)
+  target_compile_options(trellis_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(TRELLIS_SELF_CONTAINED)
+  target_link_options(trellis_options INTERFACE -static-libstdc++ -static-libgcc -s -Wl,--gc-sections)
 endif()
 if(TRELLIS_SANITIZE)
-  target_compile_options(trellis_options INTERFACE -fsanitize=${TRELLIS_SANITIZE}
-                                                   -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(
+    trellis_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TRELLIS_SANITIZE};-fno-sanitize-recover=all>"
+                              $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer>)
   target_link_options(trellis_options INTERFACE -fsanitize=${TRELLIS_SANITIZE})
 endif()
 

@@ -34,7 +34,9 @@ ARROWS = {
 }
 # Files that may do more than their folder, each with the reason.
 EXCEPTIONS = {
-    "src/backend/create.cpp": ["backend/reference", "backend/cpu"],  # it names the implementations
+    # They name the implementations.
+    "src/backend/create.cpp": ["backend/reference", "backend/cpu", "backend/cuda"],
+    "src/backend/devices.cpp": ["backend/cpu", "backend/cuda"],
     "src/nn/rope.h": ["checkpoint"],  # RopeConfig: plain numbers of config.json, used unchanged
 }
 # Its headers are named as those of the CUDA toolkit, or simt/...

@@ -38,6 +38,7 @@ constexpr Verb kVerbs[] = {
     {"quantize", "Convert a Hugging Face model directory to EXL3", define_quantize},
     {"perplexity", "Measure how well a model predicts a text", define_perplexity},
     {"bench", "Measure speed and its share of the memory bandwidth", define_bench},
+    {"devices", "List the CPU and the GPUs, or say why there is no GPU", define_devices},
 };
 
 /// Prints "trellis: message" as a single line and returns the code. Messages quote what files hold,

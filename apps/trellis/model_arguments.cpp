@@ -26,7 +26,7 @@ CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments) {
 void add_backend_options(CLI::App& command, ModelArguments& arguments) {
   one_of(
       command.add_option("--backend", arguments.backend, "What computes; auto = the fastest here"),
-      {"auto", "cpu", "reference"}
+      {"auto", "cuda", "cpu", "reference"}
   )
       ->capture_default_str()
       ->group(kMachineGroup);

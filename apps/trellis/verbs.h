@@ -20,6 +20,7 @@ RunVerb define_inspect(CLI::App& command);
 RunVerb define_quantize(CLI::App& command);
 RunVerb define_perplexity(CLI::App& command);
 RunVerb define_bench(CLI::App& command);
+RunVerb define_devices(CLI::App& command);
 
 /// The flags do not go together; the exit code is 2, as for those that CLI11 refuses.
 class UsageError : public UserError {

@@ -47,7 +47,7 @@ void run_case(
 void register_all(double peak_bytes_per_s) {
   std::vector<OpGroup> groups = op_groups();
   for (OpGroup& group : layer_groups()) groups.push_back(std::move(group));
-  for (const BackendUnderTest& backend : cpu_backends()) {
+  for (const BackendUnderTest& backend : fast_backends()) {
     for (const OpGroup& group : groups) {
       for (const OpCase& op_case : group.cases) {
         const std::string name = backend.isa + "/" + op_case.name;

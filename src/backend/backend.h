@@ -22,6 +22,7 @@ enum class ActivationPrecision : uint8_t { kAuto, kFloat32 };
 struct BackendOptions {
   int num_threads = 0;  // 0: one per CPU this process may use
   ActivationPrecision activations = ActivationPrecision::kAuto;
+  int device = 0;  // which GPU, as `trellis devices` numbers them
 };
 
 /// A recorded step: calling it runs the same ops on the same addresses again.
@@ -58,8 +59,8 @@ class Backend {
   virtual size_t available_memory() const = 0;
 };
 
-/// Makes the backend called name: "cpu", "reference", or "auto" (the fastest that this machine
-/// has). Throws UserError listing the names for any other.
+/// Makes the backend called name: "cuda", "cpu", "reference", or "auto" (the fastest that this
+/// machine has). Throws UserError saying why there is no GPU, or listing the names for any other.
 std::unique_ptr<Backend> create_backend(const std::string& name, const BackendOptions& options);
 
 }  // namespace trellis

@@ -1,9 +1,13 @@
 // The one place that names the backends.
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
+#if TRELLIS_CUDA
+#include "backend/cuda/cuda_backend.h"
+#endif
+#include "backend/devices.h"
 #include "backend/reference/reference_backend.h"
 
-#include <array>
+#include <algorithm>
 
 namespace trellis {
 namespace {
@@ -17,16 +21,33 @@ std::unique_ptr<Backend> make_cpu(const BackendOptions& options) {
   return make_cpu_backend(options);
 }
 
-/// Fastest first: "auto" takes the first.
-constexpr std::array<Entry, 2> kBackends = {{
+std::unique_ptr<Backend> make_cuda([[maybe_unused]] const BackendOptions& options) {
+#if TRELLIS_CUDA
+  return make_cuda_backend(options);
+#else
+  throw UserError(list_gpus().reason);
+#endif
+}
+
+constexpr Entry kBackends[] = {
+    {"cuda", make_cuda},
     {"cpu", make_cpu},
     {"reference", make_reference_backend},
-}};
+};
+
+bool has_usable_gpu() {
+  const std::vector<GpuDevice> gpus = list_gpus().gpus;
+  return std::any_of(gpus.begin(), gpus.end(), [](const GpuDevice& gpu) {
+    return gpu.problem.empty();
+  });
+}
 
 }  // namespace
 
 std::unique_ptr<Backend> create_backend(const std::string& name, const BackendOptions& options) {
-  if (name == "auto") return kBackends.front().make(options);
+  if (name == "auto") {
+    return create_backend(has_usable_gpu() ? "cuda" : "cpu", options);
+  }
   for (const Entry& entry : kBackends) {
     if (name == entry.name) return entry.make(options);
   }

@@ -5,17 +5,19 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace trellis {
 namespace {
 
-/// MemAvailable of /proc/meminfo: free memory and what caches would give back.
-size_t system_available() {
+/// Bytes that /proc/meminfo gives for a key. "MemAvailable:" is free memory and what caches would
+/// give back.
+size_t system_memory(std::string_view wanted) {
   std::ifstream file("/proc/meminfo");
   std::string key;
   while (file >> key) {
     size_t kibibytes = 0;
-    if (key == "MemAvailable:" && file >> kibibytes) return kibibytes * 1024;
+    if (key == wanted && file >> kibibytes) return kibibytes * 1024;
     file.ignore(4096, '\n');
   }
   return 0;
@@ -31,11 +33,17 @@ std::optional<size_t> read_number(const char* path) {
 }  // namespace
 
 size_t available_host_memory() {
-  const size_t system = system_available();
+  const size_t system = system_memory("MemAvailable:");
   const std::optional<size_t> limit = read_number("/sys/fs/cgroup/memory.max");
   const std::optional<size_t> used = read_number("/sys/fs/cgroup/memory.current");
   if (!limit || !used) return system;
   return std::min(system, *limit > *used ? *limit - *used : 0);
+}
+
+size_t total_host_memory() {
+  const size_t system = system_memory("MemTotal:");
+  const std::optional<size_t> limit = read_number("/sys/fs/cgroup/memory.max");
+  return limit && system > 0 ? std::min(system, *limit) : system;
 }
 
 }  // namespace trellis

@@ -10,4 +10,8 @@ namespace trellis {
 /// limit is nearer. 0 when neither is known.
 size_t available_host_memory();
 
+/// Bytes of memory that the system has, or that its control group may take where that is less. 0
+/// when unknown.
+size_t total_host_memory();
+
 }  // namespace trellis

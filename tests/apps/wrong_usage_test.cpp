@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
             "UnknownBackend",
             {"generate", "--prompt", "a", "--backend", "abacus"},
             2,
-            {"auto, cpu, reference", "\"abacus\""}
+            {"auto, cuda, cpu, reference", "\"abacus\""}
         },
         WrongUsage{
             "UnknownCacheType",

@@ -30,7 +30,7 @@ TEST(CreateBackend, KnowsEveryName) {
 TEST(CreateBackend, RefusesOtherNamesAndListsItsOwn) {
   EXPECT_THAT(
       [] { create_backend("gpu", {}); },
-      ThrowsMessage<UserError>(AllOf(HasSubstr("\"gpu\""), HasSubstr("auto, cpu, reference")))
+      ThrowsMessage<UserError>(AllOf(HasSubstr("\"gpu\""), HasSubstr("auto, cuda, cpu, reference")))
   );
 }
 

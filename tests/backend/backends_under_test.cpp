@@ -4,27 +4,28 @@
 #include "backend/reference/reference_backend.h"
 
 namespace trellis::test {
+namespace {
 
-std::unique_ptr<Backend> BackendUnderTest::make(int num_threads) const {
-  const BackendOptions options = {num_threads, activations};
-  return is_reference() ? make_reference_backend(options) : make_cpu_backend(options, isa);
+std::unique_ptr<Backend> make_cpu(const BackendOptions& options, const std::string& isa) {
+  return make_cpu_backend(options, isa);
 }
 
-std::vector<BackendUnderTest> cpu_backends() {
+std::unique_ptr<Backend> make_reference(const BackendOptions& options, const std::string&) {
+  return make_reference_backend(options);
+}
+
+}  // namespace
+
+std::vector<BackendUnderTest> fast_backends() {
   std::vector<BackendUnderTest> backends;
-  for (const std::string& isa : cpu_isas()) backends.push_back({"cpu_" + isa, isa});
+  for (const std::string& isa : cpu_isas()) backends.push_back({"cpu_" + isa, isa, make_cpu});
   return backends;
 }
 
 std::vector<BackendUnderTest> all_backends() {
-  std::vector<BackendUnderTest> backends = cpu_backends();
-  backends.push_back({"reference", ""});
+  std::vector<BackendUnderTest> backends = fast_backends();
+  backends.push_back({"reference", "", make_reference});
   return backends;
-}
-
-std::string name_of(const BackendUnderTest& backend) {
-  const bool exact = backend.activations == ActivationPrecision::kFloat32;
-  return backend.name + (exact ? "_exact" : "");
 }
 
 }  // namespace trellis::test

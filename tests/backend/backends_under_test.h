@@ -1,5 +1,6 @@
-// Every backend that this machine can run, once per instruction set: what the tests of ops loop
-// over.
+// The backends that the tests of ops loop over: those of the program that is linked, once per
+// instruction set. backends_under_test.cpp lists the CPU's, cuda/cuda_backends_under_test.cpp the
+// GPU's.
 #pragma once
 
 #include "backend/backend.h"
@@ -12,19 +13,25 @@ namespace trellis::test {
 
 struct BackendUnderTest {
   std::string name;  // "cpu_avx2"
-  std::string isa;   // empty: the reference
+  std::string isa;   // "avx2"
+  std::unique_ptr<Backend> (*make_backend)(const BackendOptions& options, const std::string& isa);
   ActivationPrecision activations = ActivationPrecision::kAuto;
 
   /// With two threads, so that work is really shared.
-  std::unique_ptr<Backend> make(int num_threads = 2) const;
-  bool is_reference() const { return isa.empty(); }
+  std::unique_ptr<Backend> make(int num_threads = 2) const {
+    return make_backend({num_threads, activations}, isa);
+  }
+  bool is_reference() const { return name == "reference"; }
 };
 
-/// The CPU backend with each instruction set, best first.
-std::vector<BackendUnderTest> cpu_backends();
-/// Those, and the reference.
+/// Those that compute fast, best first.
+std::vector<BackendUnderTest> fast_backends();
+/// Those, and the reference where it is to be tested with them.
 std::vector<BackendUnderTest> all_backends();
 /// "cpu_avx512" or, for exact activations, "cpu_avx512_exact": fit for names of tests.
-std::string name_of(const BackendUnderTest& backend);
+inline std::string name_of(const BackendUnderTest& backend) {
+  const bool exact = backend.activations == ActivationPrecision::kFloat32;
+  return backend.name + (exact ? "_exact" : "");
+}
 
 }  // namespace trellis::test

@@ -101,7 +101,7 @@ TEST_P(Fused, NormRopeStoreIsItsParts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Backends, Fused, testing::ValuesIn(cpu_backends()),
+    Backends, Fused, testing::ValuesIn(fast_backends()),
     [](const testing::TestParamInfo<BackendUnderTest>& info) { return name_of(info.param); }
 );
 

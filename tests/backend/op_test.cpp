@@ -69,7 +69,7 @@ TEST_P(OpTest, AgreesWithTheReference) {
 std::vector<Parameter> parameters() {
   std::vector<Parameter> all;
   for (const OpGroup& group : op_groups()) {
-    for (BackendUnderTest backend : cpu_backends()) {
+    for (BackendUnderTest backend : fast_backends()) {
       all.push_back({backend, group});
       backend.activations = ActivationPrecision::kFloat32;
       if (group.is_linear) all.push_back({backend, group});

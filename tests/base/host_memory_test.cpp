@@ -14,6 +14,8 @@ TEST(HostMemory, IsSomeOfWhatTheMachineHas) {
 
   EXPECT_GT(available, 0u);
   EXPECT_LE(available, pages * page_bytes);
+  EXPECT_GE(total_host_memory(), available);
+  EXPECT_LE(total_host_memory(), pages * page_bytes);
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ std::vector<std::string> cpu_isas() {
   return isas;
 }
 
-std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options, std::string_view isa) {
+std::string chosen_cpu_isa(std::string_view isa) {
   const std::vector<std::string> usable = cpu_isas();
   std::string chosen(isa);
   const char* origin = "the instruction set asked for";
@@ -108,7 +108,11 @@ std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options, std::st
         fmt::join(usable, ", ")
     );
   }
-  return std::make_unique<cpu::CpuBackend>(options, chosen);
+  return chosen;
+}
+
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options, std::string_view isa) {
+  return std::make_unique<cpu::CpuBackend>(options, chosen_cpu_isa(isa));
 }
 
 }  // namespace trellis

@@ -1,0 +1,35 @@
+// Which GPUs code runs on, from the architectures that it was compiled for.
+#pragma once
+
+#include <charconv>
+#include <string>
+#include <string_view>
+
+namespace trellis::cuda {
+
+/// Whether code compiled for `arch` runs on a GPU of compute capability major.minor. Arch is as in
+/// TRELLIS_CUDA_ARCHS: "86" is machine code and runs on its own major version from its minor
+/// version on; "90a" uses what that GPU alone has; "120-virtual" is PTX, which the driver compiles
+/// for any later GPU. Source: CUDA Programming Guide, "Compute capabilities".
+inline bool runs_on(std::string_view arch, int major, int minor) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(arch.data(), arch.data() + arch.size(), number);
+  if (error != std::errc()) return false;
+  const std::string_view suffix(end, static_cast<size_t>(arch.data() + arch.size() - end));
+  const int wanted = 10 * major + minor;
+  if (suffix == "a") return wanted == number;
+  if (suffix == "-virtual") return wanted >= number;
+  return major == number / 10 && wanted >= number;
+}
+
+/// Whether one of several architectures, separated by commas, does.
+inline bool any_runs_on(std::string_view archs, int major, int minor) {
+  while (true) {
+    const size_t comma = archs.find(',');
+    if (runs_on(archs.substr(0, comma), major, minor)) return true;
+    if (comma == std::string_view::npos) return false;
+    archs.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace trellis::cuda

@@ -1,0 +1,141 @@
+#include "backend/cuda/cuda_backend.h"
+
+#include "backend/cuda/cuda_check.h"
+#include "backend/cuda/cuda_linear.h"
+#include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/device_info.h"
+#include "backend/cuda/device_memory.h"
+
+namespace trellis {
+namespace cuda {
+namespace {
+
+/// A stream that does not wait for the default one.
+class Stream {
+ public:
+  Stream() { TRELLIS_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+/// A recorded step, ready to be launched.
+class Graph {
+ public:
+  explicit Graph(cudaGraph_t graph) {
+    const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "cudaGraphInstantiate");
+  }
+  ~Graph() { cudaGraphExecDestroy(executable_); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  void launch(cudaStream_t stream) const {
+    TRELLIS_CUDA_CHECK(cudaGraphLaunch(executable_, stream));
+  }
+
+ private:
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+void check_contiguous(ConstTensor tensor) {
+  TRELLIS_CHECK_EQ(tensor.row_stride(), tensor.row_size(), "copies need contiguous rows");
+}
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(const BackendOptions& options)
+      : device_(select(options.device)),
+        workspace_(allocate_device),
+        ops_(*this, stream_.get(), workspace_, options.activations) {}
+
+  std::string name() const override { return "cuda"; }
+  std::string isa() const override {
+    return fmt::format("sm_{}{} {}", device_.major, device_.minor, device_.name);
+  }
+  int num_threads() const override { return 1; }
+
+  Ops& ops() override { return ops_; }
+  Workspace& workspace() override { return workspace_; }
+
+  Buffer allocate(size_t bytes) override {
+    Buffer buffer = allocate_device(bytes);
+    TRELLIS_CUDA_CHECK(cudaMemsetAsync(buffer.data(), 0, bytes, stream_.get()));
+    return buffer;
+  }
+  void upload(Tensor destination, const void* source) override {
+    check_contiguous(destination);
+    copy(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
+  }
+  void download(ConstTensor source, void* destination) override {
+    check_contiguous(source);
+    copy(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
+  }
+
+  std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
+    return std::make_unique<CudaLinear>(*this, weight, stream_.get());
+  }
+
+  Replay record(std::function<void()> fn) override {
+    // Relaxed: other threads of the process may use the device meanwhile.
+    TRELLIS_CUDA_CHECK(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed));
+    cudaGraph_t graph = nullptr;
+    try {
+      fn();
+    } catch (...) {
+      if (cudaStreamEndCapture(stream_.get(), &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      throw;
+    }
+    TRELLIS_CUDA_CHECK(cudaStreamEndCapture(stream_.get(), &graph));
+    return [recorded = std::make_shared<Graph>(graph), stream = stream_.get()] {
+      recorded->launch(stream);
+    };
+  }
+
+  size_t available_memory() const override {
+    size_t free = 0;
+    size_t total = 0;
+    TRELLIS_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    return free;
+  }
+
+ private:
+  static cudaDeviceProp select(int device) {
+    const GpuList list = list_cuda_gpus();
+    if (list.gpus.empty()) throw UserError("no GPU can be used: {}", list.reason);
+    const auto count = static_cast<int>(list.gpus.size());
+    if (device < 0 || device >= count) {
+      throw UserError("there is no GPU {}; this machine has {} of them", device, count);
+    }
+    const std::string& problem = list.gpus[static_cast<size_t>(device)].problem;
+    if (!problem.empty()) throw UserError("GPU {} cannot be used: {}", device, problem);
+    TRELLIS_CUDA_CHECK(cudaSetDevice(device));
+    cudaDeviceProp properties{};
+    TRELLIS_CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+    return properties;
+  }
+
+  void copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
+    if (bytes == 0) return;
+    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(destination, source, bytes, kind, stream_.get()));
+    TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
+  }
+
+  cudaDeviceProp device_;
+  Stream stream_;
+  Workspace workspace_;
+  CudaOps ops_;
+};
+
+}  // namespace
+}  // namespace cuda
+
+std::unique_ptr<Backend> make_cuda_backend(const BackendOptions& options) {
+  return std::make_unique<cuda::CudaBackend>(options);
+}
+
+}  // namespace trellis

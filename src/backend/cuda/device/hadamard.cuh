@@ -1,0 +1,36 @@
+// The 128-point Walsh-Hadamard transform of a block, over one warp.
+#pragma once
+
+#include "backend/cuda/device/reduce.cuh"
+
+namespace trellis::cuda {
+
+inline constexpr int kBlock = 128;
+/// Numbers of a block that a lane holds.
+inline constexpr int kLaneNumbers = kBlock / kWarp;
+/// 1 / sqrt(128).
+inline constexpr float kHadamardScale = 0.088388347648f;
+
+/// Transforms a block in place, without its scale. Lane l holds numbers 4 l to 4 l + 3.
+__device__ __forceinline__ void hadamard_block(float (&v)[kLaneNumbers]) {
+  const float a = v[0] + v[1];
+  const float b = v[0] - v[1];
+  const float c = v[2] + v[3];
+  const float d = v[2] - v[3];
+  v[0] = a + c;
+  v[1] = b + d;
+  v[2] = a - c;
+  v[3] = b - d;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+#pragma unroll
+  for (int distance = 1; distance < kWarp; distance *= 2) {
+    const bool upper = (lane & distance) != 0;
+#pragma unroll
+    for (int i = 0; i < kLaneNumbers; ++i) {
+      const float other = __shfl_xor_sync(kAllLanes, v[i], distance);
+      v[i] = upper ? other - v[i] : v[i] + other;
+    }
+  }
+}
+
+}  // namespace trellis::cuda

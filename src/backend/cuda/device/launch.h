@@ -1,0 +1,50 @@
+// How every kernel of this backend is launched: one call, checked.
+#pragma once
+
+#include "backend/cuda/cuda_check.h"
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <utility>
+
+namespace trellis::cuda {
+
+struct LaunchShape {
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes = 0;
+  /// Whether the kernel may start while the one in front of it ends; it then has to call
+  /// dependencies_wait() before it touches what that one wrote.
+  bool overlap = false;
+};
+
+/// Puts the kernel into the stream. Throws DeviceError if it cannot be launched.
+template <typename... Parameters, typename... Arguments>
+void launch(
+    cudaStream_t stream, const LaunchShape& shape, void (*kernel)(Parameters...),
+    Arguments&&... arguments
+) {
+  constexpr size_t kSharedWithoutAsking = 48 * 1024;
+  if (shape.shared_bytes > kSharedWithoutAsking) {
+    TRELLIS_CUDA_CHECK(cudaFuncSetAttribute(
+        reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+        static_cast<int>(shape.shared_bytes)
+    ));
+  }
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = shape.grid;
+  config.blockDim = shape.block;
+  config.dynamicSmemBytes = shape.shared_bytes;
+  config.stream = stream;
+  config.attrs = &overlap;
+  config.numAttrs = shape.overlap ? 1 : 0;
+  TRELLIS_CUDA_CHECK(cudaLaunchKernelEx(
+      &config, kernel, static_cast<Parameters>(std::forward<Arguments>(arguments))...
+  ));
+}
+
+}  // namespace trellis::cuda

@@ -1,0 +1,173 @@
+// The machine's instructions that CUDA C++ has no name for, one function each, with its contract in
+// one line. Nothing else in this backend contains inline assembly. Fragment layouts are those of the
+// PTX ISA, "Matrix multiply-accumulate operation using mma instruction". Under the host emulation
+// simt/ptx.h defines the same functions.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#if defined(TRELLIS_SIMT)
+#include "simt/ptx.h"
+#else
+
+/// Declares the dynamic shared memory of a kernel as `char name[]`.
+#define TRELLIS_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) char name[]
+
+namespace trellis::cuda {
+
+// --- Shared and global memory.
+
+/// The address of a byte of shared memory as the instructions below take it.
+__device__ __forceinline__ uint32_t shared_address(const void* pointer) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+/// Reads 16 bytes of shared memory. address: a multiple of 16.
+__device__ __forceinline__ uint4 load_shared_128(uint32_t address) {
+  uint4 v;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(address)
+               : "memory");
+  return v;
+}
+
+/// Writes 16 bytes of shared memory. address: a multiple of 16.
+__device__ __forceinline__ void store_shared_128(uint32_t address, uint4 v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.x), "r"(v.y),
+               "r"(v.z), "r"(v.w)
+               : "memory");
+}
+
+/// Reads 16 bytes that nobody reads again soon: they do not stay in L1.
+__device__ __forceinline__ uint4 load_global_stream(const void* pointer) {
+  uint4 v;
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(pointer));
+  return v;
+}
+
+/// Starts copying 16 bytes from global to shared memory; they are there after cp_async_wait().
+__device__ __forceinline__ void cp_async_16(uint32_t shared, const void* global) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
+}
+
+/// The same, or zeros in their place when not valid (global is then not read).
+__device__ __forceinline__ void cp_async_16_zero(uint32_t shared, const void* global, bool valid) {
+  const int bytes = valid ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(bytes)
+               : "memory");
+}
+
+/// Closes a group of this thread's copies; it may be empty.
+__device__ __forceinline__ void cp_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/// Waits until all but the newest kPending groups of this thread have arrived.
+template <int kPending>
+__device__ __forceinline__ void cp_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+// --- Tensor cores. Lane = 4 * g + t.
+
+/// d[16 x 8] += a[16 x 32] u8 * b[32 x 8] s8, exact in 32-bit integers.
+__device__ __forceinline__ void mma_m16n8k32_u8s8(
+    int (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1
+) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1)
+  );
+}
+
+/// d[16 x 8] += a[16 x 16] fp16 * b[16 x 8] fp16, summed in fp32.
+__device__ __forceinline__ void mma_m16n8k16_f16(
+    float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1
+) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1)
+  );
+}
+
+/// d[16 x 8] += a[16 x 16] bf16 * b[16 x 8] bf16, summed in fp32.
+__device__ __forceinline__ void mma_m16n8k16_bf16(
+    float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1
+) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1)
+  );
+}
+
+/// Loads four 8 x 8 matrices of 16-bit numbers; lane i gives the address of row i % 8 of matrix
+/// i / 8.
+__device__ __forceinline__ void ldmatrix_x4(uint32_t (&r)[4], uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
+}
+
+/// The same, each matrix transposed.
+__device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
+}
+
+// --- Integers.
+
+/// Bitwise function kTable of three words; bit 4a + 2b + c of the table is the result for a, b, c.
+template <uint32_t kTable>
+__device__ __forceinline__ uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t r;
+  asm("lop3.b32 %0, %1, %2, %3, %4;" : "=r"(r) : "r"(a), "r"(b), "r"(c), "n"(kTable));
+  return r;
+}
+
+/// c + low half of a * byte 0 of b + high half of a * byte 1 of b, unsigned.
+__device__ __forceinline__ uint32_t dp2a_lo_u32(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t r;
+  asm("dp2a.lo.u32.u32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+}
+
+/// c + the four bytes of a, unsigned, times the four bytes of b, signed.
+__device__ __forceinline__ int dp4a_u32_s32(uint32_t a, uint32_t b, int c) {
+  int r;
+  asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+  return r;
+}
+
+// --- Programmatic dependent launch; without effect before sm_90.
+
+/// Lets the kernel behind this one in the stream start as soon as every CTA has called it.
+__device__ __forceinline__ void dependents_launch() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/// Waits until the kernels in front have ended and their writes can be seen.
+__device__ __forceinline__ void dependencies_wait() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+}  // namespace trellis::cuda
+
+#endif  // TRELLIS_SIMT

@@ -1,0 +1,45 @@
+// Causal grouped-query attention over the paged cache.
+#pragma once
+
+#include "backend/cuda/kernels/kv_rows.h"
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace trellis::cuda {
+
+/// Positions that are summed together, in every kernel of attention: a result does not depend on
+/// which of them ran. Divides a page.
+inline constexpr int kAttentionSpan = 128;
+/// The largest heads that there are kernels for.
+inline constexpr int kMostHeadDim = 256;
+
+/// What AttentionArgs and DeviceStep of backend/args.h say, as plain pointers.
+struct AttentionProblem {
+  const float* queries = nullptr;  // [rows, heads, head_dim]
+  KvRows keys;
+  KvRows values;
+  float* output = nullptr;  // [rows, heads, head_dim]
+  const int32_t* positions = nullptr;
+  const int32_t* row_begin = nullptr;
+  const int32_t* page_table = nullptr;
+  int64_t rows = 0;
+  int num_sequences = 0;
+  int max_pages = 0;
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int window = 0;
+  int max_kv_length = 0;  // no row sees more positions
+  float scale = 1.0f;
+};
+
+/// Bytes of scratch memory that attention() needs for this problem.
+size_t attention_scratch_bytes(const AttentionProblem& problem);
+
+/// scratch: attention_scratch_bytes(problem), aligned to 16.
+void attention(cudaStream_t stream, const AttentionProblem& problem, void* scratch);
+
+}  // namespace trellis::cuda

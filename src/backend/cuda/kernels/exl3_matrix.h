@@ -1,0 +1,26 @@
+// An EXL3 matrix in this backend's memory: what every kernel of a quantized linear layer takes.
+#pragma once
+
+#include "backend/cuda/exl3_layout.h"
+#include "exl3/codebook.h"
+
+#include <cstdint>
+
+namespace trellis::cuda {
+
+/// y = svh * H(Wt^T H(suh * x)) + bias. Device pointers.
+struct Exl3Matrix {
+  Exl3Layout layout;
+  exl3::Codebook codebook = exl3::Codebook::kMul1;
+  const uint32_t* words = nullptr;  // layout.words(), in the order of exl3_layout.h
+  const uint16_t* suh = nullptr;    // [padded_in] fp16
+  const uint16_t* svh = nullptr;    // [padded_out] fp16
+  const float* bias = nullptr;      // [out_features] or null
+  int64_t in_features = 0;
+  int64_t out_features = 0;
+
+  int64_t padded_in() const { return layout.in_tiles * kTileSize; }
+  int64_t padded_out() const { return layout.out_tiles * kTileSize; }
+};
+
+}  // namespace trellis::cuda

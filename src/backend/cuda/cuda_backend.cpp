@@ -51,7 +51,7 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const BackendOptions& options)
       : device_(select(options.device)),
         workspace_(allocate_device),
-        ops_(*this, stream_.get(), workspace_, options.activations) {}
+        ops_(*this, stream_.get(), workspace_, options.activations, limits(device_)) {}
 
   std::string name() const override { return "cuda"; }
   std::string isa() const override {
@@ -117,6 +117,14 @@ class CudaBackend final : public Backend {
     cudaDeviceProp properties{};
     TRELLIS_CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
     return properties;
+  }
+
+  static DeviceLimits limits(const cudaDeviceProp& device) {
+    constexpr int64_t kStaticShared = 2048;  // more than any kernel declares
+    return {
+        device.multiProcessorCount,
+        static_cast<int64_t>(device.sharedMemPerBlockOptin) - kStaticShared
+    };
   }
 
   void copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {

@@ -3,6 +3,7 @@
 #include "backend/cuda/cuda_linear.h"
 #include "backend/cuda/kernels/attention.h"
 #include "backend/cuda/kernels/exl3_dequantize.h"
+#include "backend/cuda/kernels/exl3_gemv.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
 #include "backend/cuda/kernels/kv_store.h"
 #include "backend/cuda/kernels/norm.h"
@@ -10,12 +11,16 @@
 #include "backend/cuda/kernels/rows.h"
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 namespace trellis::cuda {
 namespace {
 
 /// Decoded weights that exist at a time: what stays in the L2 cache of a large GPU.
 constexpr int64_t kSliceBytes = int64_t{32} << 20;
+/// Rows up to which several passes of the GEMV beat decoding to memory.
+constexpr int64_t kMostRowsByGemv = 32;
 
 FloatType float_type(DType dtype) {
   TRELLIS_CHECK(
@@ -142,14 +147,98 @@ void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
 }
 
 void CudaOps::linear(ConstTensor x, const PackedLinear& weight, Tensor y) {
-  const CudaLinear& layer = cuda_linear(weight, backend_);
-  TRELLIS_CHECK_EQ(x.row_size(), layer.in_features(), "inputs of the layer");
-  TRELLIS_CHECK_EQ(y.row_size(), layer.out_features(), "outputs of the layer");
-  TRELLIS_CHECK_EQ(x.rows(), y.rows(), "one output row per input row");
-  if (layer.is_exl3()) {
-    exl3_by_dequantizing(x, layer, y);
-  } else {
-    dense(x, layer, y);
+  const PackedLinear* weights[] = {&weight};
+  const Tensor outputs[] = {y};
+  linear_group(x, weights, outputs);
+}
+
+void CudaOps::linear_group(
+    ConstTensor x, std::span<const PackedLinear* const> weights, std::span<const Tensor> outputs
+) {
+  TRELLIS_CHECK_EQ(weights.size(), outputs.size(), "one output per weight");
+  std::vector<const CudaLinear*> layers;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    layers.push_back(&cuda_linear(*weights[i], backend_));
+    TRELLIS_CHECK_EQ(x.row_size(), layers[i]->in_features(), "inputs of the layer");
+    TRELLIS_CHECK_EQ(outputs[i].row_size(), layers[i]->out_features(), "outputs of the layer");
+    TRELLIS_CHECK_EQ(x.rows(), outputs[i].rows(), "one output row per input row");
+  }
+  if (gemv_rows(layers, x.rows()) > 0) return exl3_by_gemv(x, layers, outputs);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::span layer(&layers[i], 1);
+    if (!layers[i]->is_exl3()) {
+      dense(x, *layers[i], outputs[i]);
+    } else if (gemv_rows(layer, x.rows()) > 0) {
+      exl3_by_gemv(x, layer, outputs.subspan(i, 1));
+    } else {
+      exl3_by_dequantizing(x, *layers[i], outputs[i]);
+    }
+  }
+}
+
+int64_t CudaOps::gemv_rows(std::span<const CudaLinear* const> layers, int64_t rows) const {
+  if (activations_ == ActivationPrecision::kFloat32 || rows > kMostRowsByGemv) return 0;
+  if (layers.size() > kMostMatrices || !layers[0]->is_exl3()) return 0;
+  const Exl3Matrix& first = layers[0]->exl3();
+  if (first.padded_in() > kMostGemvInputs) return 0;
+  for (const CudaLinear* layer : layers) {
+    const bool alike = layer->is_exl3() && layer->exl3().layout.bits == first.layout.bits &&
+                       layer->exl3().codebook == first.codebook;
+    if (!alike) return 0;
+  }
+  for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
+    at_once = std::min(at_once, rows);
+    const bool fits = exl3_gemv_fits(
+        first.layout.bits, first.codebook, first.layout.chunks(), at_once, limits_.shared_bytes
+    );
+    if (fits) return at_once;
+  }
+  return 0;
+}
+
+void CudaOps::exl3_by_gemv(
+    ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs
+) {
+  const Exl3Matrix& first = layers[0]->exl3();
+  const int64_t rows = x.rows();
+  const auto scope = workspace_.scope();
+  QuantizeProblem quantize;
+  GemvProblem gemv;
+  quantize.num_matrices = gemv.num_matrices = static_cast<int>(layers.size());
+  quantize.x = floats(x);
+  quantize.rows = rows;
+  quantize.in_features = first.in_features;
+  quantize.padded_in = first.padded_in();
+  gemv.bits = first.layout.bits;
+  gemv.codebook = first.codebook;
+  gemv.chunks = static_cast<int>(first.layout.chunks());
+  std::array<float*, kMostMatrices> inner{};
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Exl3Matrix& matrix = layers[i]->exl3();
+    QuantizedInput& input = quantize.out[i];
+    input.stride = quantized_stride(matrix);
+    input.integers = workspace_.tensor({rows, input.stride}, DType::kInt16).as<int16_t>();
+    input.scales = workspace_.tensor({rows, input.stride / 128}, DType::kFloat32).as<float>();
+    quantize.suh[i] = matrix.suh;
+    inner[i] = workspace_.tensor({rows, matrix.padded_out()}, DType::kFloat32).as<float>();
+    gemv.matrices[i].words = matrix.words;
+    gemv.matrices[i].groups = static_cast<int>(matrix.layout.groups());
+  }
+  exl3_quantize_input(stream_, quantize);
+  const int64_t at_once = gemv_rows(layers, rows);
+  for (int64_t begin = 0; begin < rows; begin += at_once) {
+    gemv.rows = static_cast<int>(std::min(at_once, rows - begin));
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const QuantizedInput& all = quantize.out[i];
+      gemv.matrices[i].input = {
+          all.integers + begin * all.stride, all.scales + begin * (all.stride / 128), all.stride
+      };
+      gemv.matrices[i].y = inner[i] + begin * layers[i]->exl3().padded_out();
+    }
+    exl3_gemv(stream_, gemv, limits_.num_sms);
+  }
+  for (size_t i = 0; i < layers.size(); ++i) {
+    exl3_rotate_output(stream_, layers[i]->exl3(), inner[i], floats(outputs[i]), rows);
   }
 }
 

@@ -10,13 +10,23 @@ namespace trellis::cuda {
 
 class CudaLinear;
 
+/// What the choice of kernels depends on.
+struct DeviceLimits {
+  int num_sms = 0;
+  int64_t shared_bytes = 0;  // that a CTA can ask for
+};
+
 class CudaOps final : public Ops {
  public:
   CudaOps(
       const Backend& backend, cudaStream_t stream, Workspace& workspace,
-      ActivationPrecision activations
+      ActivationPrecision activations, const DeviceLimits& limits
   )
-      : backend_(backend), stream_(stream), workspace_(workspace), activations_(activations) {}
+      : backend_(backend),
+        stream_(stream),
+        workspace_(workspace),
+        activations_(activations),
+        limits_(limits) {}
 
   void embed(ConstTensor token_ids, ConstTensor table, Tensor out) override;
   void rms_norm(ConstTensor x, ConstTensor weight, float epsilon, Tensor y) override;
@@ -32,9 +42,19 @@ class CudaOps final : public Ops {
 
   void add_rms_norm(Tensor x, ConstTensor y, ConstTensor weight, float epsilon, Tensor out)
       override;
+  void linear_group(
+      ConstTensor x, std::span<const PackedLinear* const> weights, std::span<const Tensor> outputs
+  ) override;
 
  private:
   void dense(ConstTensor x, const CudaLinear& layer, Tensor y);
+  /// How many rows of these layers one pass over their weights can serve: 0 if they do not go
+  /// together or not through the GEMV at all.
+  int64_t gemv_rows(std::span<const CudaLinear* const> layers, int64_t rows) const;
+  /// Rounds the input to 16 bits and streams the weights: layers that share it, in one launch.
+  void exl3_by_gemv(
+      ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs
+  );
   /// Decodes to fp16 in slices, multiplies them as dense weights: any format, any number of rows.
   void exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y);
 
@@ -42,6 +62,7 @@ class CudaOps final : public Ops {
   cudaStream_t stream_;
   Workspace& workspace_;
   ActivationPrecision activations_;
+  DeviceLimits limits_;
 };
 
 }  // namespace trellis::cuda

@@ -16,26 +16,31 @@ namespace trellis::cuda {
 
 inline constexpr int kTileSize = 16;
 inline constexpr int kStepInputs = 64;    // four tiles
-inline constexpr int kTilesPerGroup = 2;  // 32 columns: what balances best over many SMs
 
 struct Exl3Layout {
   int bits = 0;
   int64_t in_tiles = 0;   // of the file: padded inputs / 16
   int64_t out_tiles = 0;  // padded outputs / 16
 
-  /// Steps of 64 inputs in a chunk: the fewest that fill 16-byte pieces.
+  /// Steps of 64 inputs in a chunk: enough to fill 16-byte pieces; two at 4 bits, which is faster
+  /// than one (H200, 2 % of a 4096 x 4096 matrix).
   TRELLIS_HD static constexpr int steps_per_chunk(int bits) {
-    return bits % 4 == 0 ? 1 : bits % 2 == 0 ? 2 : 4;
+    return bits == 8 ? 1 : bits % 2 == 0 ? 2 : 4;
+  }
+  /// Column tiles in a group: 32 columns share a fragment of activations and divide well over many
+  /// SMs. At 5 and 7 bits their chunks would fill the shared memory.
+  TRELLIS_HD static constexpr int tiles_per_group(int bits) {
+    return bits == 5 || bits == 7 ? 1 : 2;
   }
   TRELLIS_HD constexpr int chunk_inputs() const { return kStepInputs * steps_per_chunk(bits); }
   /// Chunks along the inputs; the last may reach beyond them, into zeros.
   TRELLIS_HD constexpr int64_t chunks() const {
     return (in_tiles * kTileSize + chunk_inputs() - 1) / chunk_inputs();
   }
-  TRELLIS_HD constexpr int64_t groups() const { return out_tiles / kTilesPerGroup; }
+  TRELLIS_HD constexpr int64_t groups() const { return out_tiles / tiles_per_group(bits); }
   /// 32-bit words of one chunk of one group.
   TRELLIS_HD constexpr int64_t chunk_words() const {
-    return int64_t{32} * bits * steps_per_chunk(bits) * kTilesPerGroup;
+    return int64_t{32} * bits * steps_per_chunk(bits) * tiles_per_group(bits);
   }
   TRELLIS_HD constexpr int64_t words() const { return groups() * chunks() * chunk_words(); }
 
@@ -44,11 +49,12 @@ struct Exl3Layout {
     const int steps = steps_per_chunk(bits);
     const int64_t chunk = in_tile / (4 * steps);
     const auto step = static_cast<int>(in_tile / 4 % steps);
-    const auto tile = static_cast<int>(out_tile % kTilesPerGroup);
+    const int tiles = tiles_per_group(bits);
+    const auto tile = static_cast<int>(out_tile % tiles);
     const int lane = word / bits * 4 + static_cast<int>(in_tile % 4);
     const int of_lane = step * bits + word % bits;  // among the lane's words of this chunk and tile
     const int pieces = steps * bits / 4;
-    const int64_t block = (out_tile / kTilesPerGroup * chunks() + chunk) * kTilesPerGroup + tile;
+    const int64_t block = (out_tile / tiles * chunks() + chunk) * tiles + tile;
     return (block * pieces + of_lane / 4) * 128 + lane * 4 + of_lane % 4;
   }
 };

@@ -13,23 +13,42 @@ namespace trellis::cuda {
 /// Windows of one run.
 inline constexpr int kRunWeights = 32;
 
-/// The state of window `index` (0 to 31) of a run: what exl3::state_at() gives for step 32 g +
-/// index of the tile.
+/// 32 bits of a run with a window in their lower or upper half.
+struct WindowWord {
+  uint32_t bits;
+  bool upper;
+};
+
+/// (high : low) >> shift, one instruction. shift: 0 to 31.
+TRELLIS_HD inline uint32_t funnel_shift(uint32_t high, uint32_t low, int shift) {
+#if defined(__CUDA_ARCH__)
+  return __funnelshift_r(low, high, static_cast<unsigned>(shift));
+#else
+  return exl3::funnel_shift_right(high, low, shift);
+#endif
+}
+
+/// Where window `index` (0 to 31) of a run lies.
 template <int kBits>
-TRELLIS_HD constexpr uint32_t window(const uint32_t (&run)[kBits], uint32_t before, int index) {
+TRELLIS_HD inline WindowWord window_word(const uint32_t (&run)[kBits], uint32_t before, int index) {
   const int end = (index + 1) * kBits;
   const int word = (end - 1) / 32;
   const int shift = 32 * (word + 1) - end;
   const uint32_t low = run[word];
   const uint32_t high = word > 0 ? run[word > 0 ? word - 1 : 0] : before;
-  if (shift == 0) return low & 0xFFFFu;
-  if (shift == 16) return low >> 16;
-  if (shift < 16) {
-    // Where K divides 16 one funnel shift serves the two windows that it holds.
-    const uint32_t both = 16 % kBits == 0 ? exl3::funnel_shift_right(high, low, shift) : low >> shift;
-    return both & 0xFFFFu;
-  }
-  return exl3::funnel_shift_right(high, low, shift - 16) >> 16;
+  if (shift == 0) return {low, false};
+  if (shift == 16) return {low, true};
+  // Where K divides 16 one funnel shift serves the two windows that it holds.
+  if (shift < 16) return {16 % kBits == 0 ? funnel_shift(high, low, shift) : low >> shift, false};
+  return {funnel_shift(high, low, shift - 16), true};
+}
+
+/// The state of window `index` (0 to 31) of a run: what exl3::state_at() gives for step 32 g +
+/// index of the tile.
+template <int kBits>
+TRELLIS_HD inline uint32_t window(const uint32_t (&run)[kBits], uint32_t before, int index) {
+  const WindowWord found = window_word<kBits>(run, before, index);
+  return found.upper ? found.bits >> 16 : found.bits & 0xFFFFu;
 }
 
 /// The column (0 to 15) and the input (0 to 15) inside the tile of window `index` of run g.

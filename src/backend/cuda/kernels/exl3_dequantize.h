@@ -10,7 +10,7 @@
 namespace trellis::cuda {
 
 /// Columns are decoded in multiples of this many.
-inline constexpr int64_t kDequantizeColumns = kTileSize * kTilesPerGroup;
+inline constexpr int64_t kDequantizeColumns = 128;
 
 /// out[n - begin, k] = Wt[k, n] for the columns [begin, end) of the rotated matrix, exactly, as fp16
 /// [end - begin, padded_in]. begin, end: multiples of kDequantizeColumns.

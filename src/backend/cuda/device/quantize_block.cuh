@@ -1,0 +1,37 @@
+// Rounds a rotated block of 128 numbers, spread over a warp, to 16 bits.
+#pragma once
+
+#include "backend/cuda/device/hadamard.cuh"
+
+#include <cstdint>
+
+namespace trellis::cuda {
+
+inline constexpr float kLargestInteger = 32767.0f;
+
+/// Writes integers[4 * lane ...] and, in lane 0, the scale of the block. A number that is not finite
+/// makes the scale NaN, which turns the outputs of its row into NaN instead of noise.
+__device__ __forceinline__ void store_quantized(
+    const float (&v)[kLaneNumbers], int16_t* integers, float* scale
+) {
+  float largest = 0.0f;
+  float poison = 0.0f;
+#pragma unroll
+  for (int i = 0; i < kLaneNumbers; ++i) {
+    largest = fmaxf(largest, fabsf(v[i]));
+    poison += v[i] * 0.0f;
+  }
+  largest = warp_max(largest);
+  poison = warp_sum(poison);
+  const float inverse = largest > 0.0f ? kLargestInteger / largest : 0.0f;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  short4 rounded;
+  rounded.x = static_cast<short>(__float2int_rn(v[0] * inverse));
+  rounded.y = static_cast<short>(__float2int_rn(v[1] * inverse));
+  rounded.z = static_cast<short>(__float2int_rn(v[2] * inverse));
+  rounded.w = static_cast<short>(__float2int_rn(v[3] * inverse));
+  reinterpret_cast<short4*>(integers)[lane] = rounded;
+  if (lane == 0) *scale = largest / kLargestInteger + poison;
+}
+
+}  // namespace trellis::cuda

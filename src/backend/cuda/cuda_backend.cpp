@@ -120,11 +120,7 @@ class CudaBackend final : public Backend {
   }
 
   static DeviceLimits limits(const cudaDeviceProp& device) {
-    constexpr int64_t kStaticShared = 2048;  // more than any kernel declares
-    return {
-        device.multiProcessorCount,
-        static_cast<int64_t>(device.sharedMemPerBlockOptin) - kStaticShared
-    };
+    return {device.multiProcessorCount, static_cast<int64_t>(device.sharedMemPerBlockOptin)};
   }
 
   void copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {

@@ -237,9 +237,11 @@ void CudaOps::exl3_by_gemv(
     }
     exl3_gemv(stream_, gemv, limits_.num_sms);
   }
+  std::vector<RotatedOutput> rotated;
   for (size_t i = 0; i < layers.size(); ++i) {
-    exl3_rotate_output(stream_, layers[i]->exl3(), inner[i], floats(outputs[i]), rows);
+    rotated.push_back(rotated_output(layers[i]->exl3(), inner[i], floats(outputs[i])));
   }
+  exl3_rotate_outputs(stream_, rotated, rows);
 }
 
 void CudaOps::dense(ConstTensor x, const CudaLinear& layer, Tensor y) {
@@ -279,7 +281,8 @@ void CudaOps::exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tenso
     problem.y_stride = out;
     dense_linear(stream_, problem);
   }
-  exl3_rotate_output(stream_, matrix, inner.as<float>(), floats(y), rows);
+  const RotatedOutput outputs[] = {rotated_output(matrix, inner.as<float>(), floats(y))};
+  exl3_rotate_outputs(stream_, outputs, rows);
 }
 
 }  // namespace trellis::cuda

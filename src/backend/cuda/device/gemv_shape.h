@@ -42,9 +42,11 @@ struct GemvShape {
   static constexpr int kWarpSums = kSums * kSumStride;
   static constexpr int kSumBytes = kBatch * kWarps * kWarpSums * 4;
 
-  static constexpr int64_t shared_bytes(int64_t chunks) {
+  /// What a launch asks for, and what the kernel declares besides: scales and sums of its rows.
+  static constexpr int64_t dynamic_bytes(int64_t chunks) {
     return kRingBytes + kSumBytes + chunks * kSteps * kStepBytes;
   }
+  static constexpr int64_t kStaticBytes = kRows * (12 + 8 * kWarps) + 32;
 };
 
 }  // namespace trellis::cuda

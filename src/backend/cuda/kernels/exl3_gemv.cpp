@@ -12,11 +12,16 @@ void gemv_of_bits(cudaStream_t stream, const GemvProblem& problem, int num_sms);
 
 namespace {
 
+template <class Shape>
+int64_t shared_bytes_of(int64_t chunks) {
+  return Shape::dynamic_bytes(chunks) + Shape::kStaticBytes;
+}
+
 template <int kBits, exl3::Codebook kCodebook>
 int64_t shared_bytes(int64_t chunks, int64_t rows) {
-  if (rows == 1) return GemvShape<kBits, kCodebook, 1>::shared_bytes(chunks);
-  if (rows <= 4) return GemvShape<kBits, kCodebook, 4>::shared_bytes(chunks);
-  return GemvShape<kBits, kCodebook, 8>::shared_bytes(chunks);
+  if (rows == 1) return shared_bytes_of<GemvShape<kBits, kCodebook, 1>>(chunks);
+  if (rows <= 4) return shared_bytes_of<GemvShape<kBits, kCodebook, 4>>(chunks);
+  return shared_bytes_of<GemvShape<kBits, kCodebook, 8>>(chunks);
 }
 
 template <int kBits>

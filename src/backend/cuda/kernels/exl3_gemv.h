@@ -33,7 +33,7 @@ struct GemvProblem {
   int rows = 0;    // 1 to kMostGemvRows
 };
 
-/// Whether such a launch fits shared_limit bytes of dynamic shared memory.
+/// Whether such a launch fits the shared_limit bytes that a CTA can have.
 bool exl3_gemv_fits(
     int bits, exl3::Codebook codebook, int64_t chunks, int64_t rows, int64_t shared_limit
 );

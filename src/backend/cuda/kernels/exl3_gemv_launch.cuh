@@ -20,7 +20,7 @@ void launch_instance(cudaStream_t stream, const GemvProblem& problem, int num_sm
   const GemvShare share = {groups / grid, groups % grid};
   const LaunchShape shape = {
       static_cast<unsigned>(grid), Shape::kThreads,
-      static_cast<size_t>(Shape::shared_bytes(problem.chunks)), true
+      static_cast<size_t>(Shape::dynamic_bytes(problem.chunks)), true
   };
   launch(stream, shape, gemv_kernel<kBits, kCodebook, kRows>, problem, share);
 }

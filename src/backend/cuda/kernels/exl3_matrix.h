@@ -8,6 +8,9 @@
 
 namespace trellis::cuda {
 
+/// Matrices that share an input and a launch: q, k and v, or gate and up.
+inline constexpr int kMostMatrices = 4;
+
 /// y = svh * H(Wt^T H(suh * x)) + bias. Device pointers.
 struct Exl3Matrix {
   Exl3Layout layout;

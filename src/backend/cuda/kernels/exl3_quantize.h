@@ -10,9 +10,6 @@
 
 namespace trellis::cuda {
 
-/// Matrices that share an input: q, k and v, or gate and up.
-inline constexpr int kMostMatrices = 4;
-
 /// H(suh * x) of some rows, in device memory. The number `integers[i] * scales[i / 128]`.
 struct QuantizedInput {
   int16_t* integers = nullptr;  // [rows, stride]; zeros behind the matrix's inputs

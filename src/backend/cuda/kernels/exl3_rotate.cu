@@ -6,6 +6,8 @@
 
 #include <cuda_fp16.h>
 
+#include <algorithm>
+
 namespace trellis::cuda {
 namespace {
 
@@ -44,26 +46,31 @@ __global__ void __launch_bounds__(kThreads) rotate_input_kernel(
   }
 }
 
+struct RotatedOutputs {
+  RotatedOutput matrices[kMostMatrices];
+};
+
 __global__ void __launch_bounds__(kThreads) rotate_output_kernel(
-    const uint16_t* svh, const float* bias, const float* inner, float* y, int64_t blocks,
-    int64_t out_features
+    const __grid_constant__ RotatedOutputs outputs
 ) {
+  const RotatedOutput& output = outputs.matrices[blockIdx.z];
   dependents_launch();
   dependencies_wait();
   int64_t block = 0;
-  if (!find_block(blocks, block)) return;
+  if (!find_block(output.padded_out / kBlock, block)) return;
   const int64_t row = blockIdx.y;
   const int64_t first = block * kBlock + threadIdx.x % kWarp * kLaneNumbers;
   float v[kLaneNumbers];
 #pragma unroll
-  for (int i = 0; i < kLaneNumbers; ++i) v[i] = inner[row * blocks * kBlock + first + i];
+  for (int i = 0; i < kLaneNumbers; ++i) v[i] = output.inner[row * output.padded_out + first + i];
   hadamard_block(v);
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) {
     const int64_t n = first + i;
-    if (n >= out_features) break;
-    const float value = v[i] * kHadamardScale * scale_of(svh, n);
-    y[row * out_features + n] = value + (bias != nullptr ? bias[n] : 0.0f);
+    if (n >= output.out_features) break;
+    const float value = v[i] * kHadamardScale * scale_of(output.svh, n);
+    output.y[row * output.out_features + n] =
+        value + (output.bias != nullptr ? output.bias[n] : 0.0f);
   }
 }
 
@@ -83,14 +90,18 @@ void exl3_rotate_input(
   );
 }
 
-void exl3_rotate_output(
-    cudaStream_t stream, const Exl3Matrix& matrix, const float* inner, float* y, int64_t rows
+void exl3_rotate_outputs(
+    cudaStream_t stream, std::span<const RotatedOutput> outputs, int64_t rows
 ) {
-  const int64_t blocks = matrix.padded_out() / kBlock;
-  launch(
-      stream, {grid_for(blocks, rows), kThreads, 0, true}, rotate_output_kernel, matrix.svh,
-      matrix.bias, inner, y, blocks, matrix.out_features
-  );
+  RotatedOutputs all;
+  int64_t blocks = 0;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    all.matrices[i] = outputs[i];
+    blocks = std::max(blocks, outputs[i].padded_out / kBlock);
+  }
+  dim3 grid = grid_for(blocks, rows);
+  grid.z = static_cast<unsigned>(outputs.size());
+  launch(stream, {grid, kThreads, 0, true}, rotate_output_kernel, all);
 }
 
 }  // namespace trellis::cuda

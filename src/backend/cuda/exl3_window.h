@@ -26,7 +26,8 @@ TRELLIS_HD constexpr uint32_t window(const uint32_t (&run)[kBits], uint32_t befo
   if (shift == 16) return low >> 16;
   if (shift < 16) {
     // Where K divides 16 one funnel shift serves the two windows that it holds.
-    const uint32_t both = 16 % kBits == 0 ? exl3::funnel_shift_right(high, low, shift) : low >> shift;
+    const uint32_t both =
+        16 % kBits == 0 ? exl3::funnel_shift_right(high, low, shift) : low >> shift;
     return both & 0xFFFFu;
   }
   return exl3::funnel_shift_right(high, low, shift - 16) >> 16;

@@ -1,6 +1,6 @@
 // How the kernels of attention read one head's rows of a page, whatever the cache's type. Quantized
-// rows are read in the rotated domain: channels = H * numbers, so a product with a query is one with
-// the rotated query, and a weighted sum of values is rotated back once at the end.
+// rows are read in the rotated domain: channels = H * numbers, so a product with a query is one
+// with the rotated query, and a weighted sum of values is rotated back once at the end.
 #pragma once
 
 #include "backend/cuda/device/element.cuh"

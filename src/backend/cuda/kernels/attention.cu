@@ -127,9 +127,8 @@ __device__ __forceinline__ SoftmaxState exponentiate(float* weights, int count) 
 /// kHeads: query heads of a CTA. kPiece: elements of a key that a lane reads at once. kSplit: one
 /// span to a CTA, which leaves its part in `partials`.
 template <int kHeads, int kPiece, bool kSplit, typename Reader>
-__global__ void __launch_bounds__(kThreads) attention_kernel(
-    const __grid_constant__ AttentionProblem problem, Partials partials
-) {
+__global__ void __launch_bounds__(kThreads)
+    attention_kernel(const __grid_constant__ AttentionProblem problem, Partials partials) {
   __shared__ SharedMemory<kHeads> shared;
   dependents_launch();
   dependencies_wait();
@@ -161,9 +160,7 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(
     __syncthreads();
     const int groups = head_dim / exl3::kKvGroup;
     if (problem.keys.bits <= 8 && tid < kHeads * groups) {
-      exl3::hadamard<exl3::kKvGroup>(
-          shared.queries[tid / groups] + tid % groups * exl3::kKvGroup
-      );
+      exl3::hadamard<exl3::kKvGroup>(shared.queries[tid / groups] + tid % groups * exl3::kKvGroup);
     }
   }
   const int sequence = sequence_of(problem.row_begin, problem.num_sequences, row);
@@ -245,8 +242,8 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
     for (int span = first / kAttentionSpan; span <= last / kAttentionSpan; ++span) {
       const int64_t part = head * num_spans + span;
       const MergeFactors factors = merge(state, partials.states[part]);
-      output = output * factors.before +
-               partials.outputs[part * problem.head_dim + i] * factors.span;
+      output =
+          output * factors.before + partials.outputs[part * problem.head_dim + i] * factors.span;
     }
     output *= 1.0f / state.sum;
     if (problem.values.bits <= 8) output = hadamard_lanes(output);

@@ -9,12 +9,13 @@
 #pragma once
 
 #include "base/host_device.h"
+#include "exl3/tile_order.h"
 
 #include <cstdint>
 
 namespace trellis::cuda {
 
-inline constexpr int kTileSize = 16;
+using exl3::kTileSize;
 inline constexpr int kStepInputs = 64;    // four tiles
 inline constexpr int kTilesPerGroup = 2;  // 32 columns: what balances best over many SMs
 

@@ -16,10 +16,9 @@ __device__ __forceinline__ float scale_of(const uint16_t* scales, int64_t i) {
   return __half2float(reinterpret_cast<const __half*>(scales)[i]);
 }
 
-/// The block and row of a warp, or false behind the last.
-__device__ __forceinline__ bool find_block(int64_t blocks, int64_t& block) {
-  block = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
-  return block < blocks;
+/// The block that a warp owns; the last warps of a row may have none.
+__device__ __forceinline__ int64_t block_of_warp() {
+  return static_cast<int64_t>(blockIdx.y) * kWarps + threadIdx.x / kWarp;
 }
 
 __global__ void __launch_bounds__(kThreads) rotate_input_kernel(
@@ -27,9 +26,9 @@ __global__ void __launch_bounds__(kThreads) rotate_input_kernel(
 ) {
   dependents_launch();
   dependencies_wait();
-  int64_t block = 0;
-  if (!find_block(blocks, block)) return;
-  const int64_t row = blockIdx.y;
+  const int64_t block = block_of_warp();
+  if (block >= blocks) return;
+  const int64_t row = blockIdx.x;
   const int64_t first = block * kBlock + threadIdx.x % kWarp * kLaneNumbers;
   float v[kLaneNumbers];
 #pragma unroll
@@ -50,9 +49,9 @@ __global__ void __launch_bounds__(kThreads) rotate_output_kernel(
 ) {
   dependents_launch();
   dependencies_wait();
-  int64_t block = 0;
-  if (!find_block(blocks, block)) return;
-  const int64_t row = blockIdx.y;
+  const int64_t block = block_of_warp();
+  if (block >= blocks) return;
+  const int64_t row = blockIdx.x;
   const int64_t first = block * kBlock + threadIdx.x % kWarp * kLaneNumbers;
   float v[kLaneNumbers];
 #pragma unroll
@@ -67,8 +66,9 @@ __global__ void __launch_bounds__(kThreads) rotate_output_kernel(
   }
 }
 
+/// Rows lie along x, which alone may be longer than 65,535.
 dim3 grid_for(int64_t blocks, int64_t rows) {
-  return {static_cast<unsigned>((blocks + kWarps - 1) / kWarps), static_cast<unsigned>(rows)};
+  return {static_cast<unsigned>(rows), static_cast<unsigned>((blocks + kWarps - 1) / kWarps)};
 }
 
 }  // namespace

@@ -19,4 +19,8 @@ std::vector<BackendUnderTest> all_backends() {
   return fast_backends();
 }
 
+std::vector<BackendUnderTest> row_exact_backends() {
+  return fast_backends();
+}
+
 }  // namespace trellis::test

@@ -53,15 +53,15 @@ TEST_P(Exl3LayoutTest, HoldsNothingElseWhereTheInputsAreWholeChunks) {
 TEST_P(Exl3LayoutTest, StreamsPiecesOf16BytesToTheLanesInTheOrderTheyDecode) {
   const Exl3Layout layout = GetParam().layout();
   const int bits = layout.bits;
-  int steps = 1;
-  while (steps * bits % 4 != 0) ++steps;
-  const int64_t chunks = (layout.in_tiles + 4 * steps - 1) / (4 * steps);
+  const auto steps = static_cast<int>(layout.chunk_inputs() / kStepInputs);
+  const auto tiles = static_cast<int>(layout.out_tiles / layout.groups());
+  ASSERT_EQ(steps * bits % 4, 0) << "a lane's words of a chunk are whole pieces";
 
   // Where a warp reads next, and which word of which tile its lanes expect there.
   int64_t address = 0;
-  for (int64_t group = 0; group < layout.out_tiles / 2; ++group) {
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      for (int tile = 0; tile < 2; ++tile) {
+  for (int64_t group = 0; group < layout.groups(); ++group) {
+    for (int64_t chunk = 0; chunk < layout.chunks(); ++chunk) {
+      for (int tile = 0; tile < tiles; ++tile) {
         for (int piece = 0; piece < steps * bits / 4; ++piece) {
           for (int lane = 0; lane < 32; ++lane) {
             for (int of_piece = 0; of_piece < 4; ++of_piece, ++address) {
@@ -69,7 +69,7 @@ TEST_P(Exl3LayoutTest, StreamsPiecesOf16BytesToTheLanesInTheOrderTheyDecode) {
               const int64_t in_tile = (chunk * steps + of_lane / bits) * 4 + lane % 4;
               if (in_tile >= layout.in_tiles) continue;
               const int word = lane / 4 * bits + of_lane % bits;
-              ASSERT_EQ(layout.place(in_tile, 2 * group + tile, word), address)
+              ASSERT_EQ(layout.place(in_tile, tiles * group + tile, word), address)
                   << "lane " << lane << ", word " << of_lane << " of its chunk " << chunk;
             }
           }

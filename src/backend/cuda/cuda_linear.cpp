@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/exl3_repack.h"
 #include "base/half.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace trellis::cuda {

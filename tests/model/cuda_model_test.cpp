@@ -15,7 +15,7 @@
 namespace trellis::test {
 namespace {
 
-/// A prompt of about 20 tokens each; the emulation takes a tenth of a second for one of them.
+/// Of the golden prompts, about 20 tokens each. The emulation takes 30 ms for a token.
 constexpr size_t kPrompts = 2;
 constexpr size_t kAnswerTokens = 8;
 

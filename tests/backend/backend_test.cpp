@@ -1,5 +1,4 @@
-// What every backend promises beside its ops: memory, packing, recording, and how it is made by
-// name.
+// What every backend promises beside its ops: memory, packing, recording.
 #include "backend/backend.h"
 
 #include "backend/backends_under_test.h"
@@ -16,28 +15,7 @@
 namespace trellis::test {
 namespace {
 
-using testing::AllOf;
 using testing::Each;
-using testing::HasSubstr;
-using testing::ThrowsMessage;
-
-TEST(CreateBackend, KnowsEveryName) {
-  EXPECT_EQ(create_backend("cpu", {})->name(), "cpu");
-  EXPECT_EQ(create_backend("reference", {})->name(), "reference");
-  EXPECT_EQ(create_backend("auto", {})->name(), "cpu");
-}
-
-TEST(CreateBackend, RefusesOtherNamesAndListsItsOwn) {
-  EXPECT_THAT(
-      [] { create_backend("gpu", {}); },
-      ThrowsMessage<UserError>(AllOf(HasSubstr("\"gpu\""), HasSubstr("auto, cuda, cpu, reference")))
-  );
-}
-
-TEST(CreateBackend, TakesTheThreadsThatItIsGiven) {
-  EXPECT_EQ(create_backend("cpu", {3})->num_threads(), 3);
-  EXPECT_GE(create_backend("cpu", {})->num_threads(), 1);
-}
 
 class BackendTest : public testing::TestWithParam<BackendUnderTest> {
  protected:

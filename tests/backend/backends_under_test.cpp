@@ -28,4 +28,8 @@ std::vector<BackendUnderTest> all_backends() {
   return backends;
 }
 
+std::vector<BackendUnderTest> row_exact_backends() {
+  return all_backends();
+}
+
 }  // namespace trellis::test

@@ -28,6 +28,9 @@ struct BackendUnderTest {
 std::vector<BackendUnderTest> fast_backends();
 /// Those, and the reference where it is to be tested with them.
 std::vector<BackendUnderTest> all_backends();
+/// Those whose rows keep their bits whatever rows they share a call with, although they round
+/// activations. With exact ones every backend does that.
+std::vector<BackendUnderTest> row_exact_backends();
 /// "cpu_avx512" or, for exact activations, "cpu_avx512_exact": fit for names of tests.
 inline std::string name_of(const BackendUnderTest& backend) {
   const bool exact = backend.activations == ActivationPrecision::kFloat32;

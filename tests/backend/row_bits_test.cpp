@@ -195,7 +195,7 @@ TEST_P(RowBits, ASequenceGivesTheSameBitsBesideOthers) {
 
 INSTANTIATE_TEST_SUITE_P(
     Backends, RowBits, testing::ValuesIn([] {
-      std::vector<BackendUnderTest> backends = all_backends();
+      std::vector<BackendUnderTest> backends = row_exact_backends();
       for (BackendUnderTest exact : fast_backends()) {
         exact.activations = ActivationPrecision::kFloat32;
         backends.push_back(exact);

@@ -15,20 +15,31 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace trellis::test {
 
 class ModelHarness {
  public:
-  /// backend: "reference" or "cpu"; both run in fp32 throughout, with a cache of 4 pages.
+  /// What the backends below should be made with: fp32 throughout.
+  static constexpr BackendOptions kExact = {2, ActivationPrecision::kFloat32};
+
+  /// backend: "reference" or "cpu".
   ModelHarness(
       const std::filesystem::path& directory, const std::string& backend,
       KvTypes cache_types = same_kv_types(KvType::kFloat32)
   )
+      : ModelHarness(directory, create_backend(backend, kExact), cache_types) {}
+
+  /// With a cache of 4 pages.
+  ModelHarness(
+      const std::filesystem::path& directory, std::unique_ptr<Backend> backend,
+      KvTypes cache_types = same_kv_types(KvType::kFloat32)
+  )
       : checkpoint_(directory),
         config_(read_model_config(directory)),
-        backend_(create_backend(backend, {2, ActivationPrecision::kFloat32})),
+        backend_(std::move(backend)),
         model_(load_model(checkpoint_, config_, *backend_)),
         cache_(*backend_, model_->cache_spec(cache_types), kPages),
         pool_(kPages),

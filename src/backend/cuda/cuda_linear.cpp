@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/exl3_repack.h"
 #include "base/half.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace trellis::cuda {
@@ -88,11 +89,11 @@ void CudaLinear::pack(const DenseWeight& weight) {
   dense_.stride = (in_features() + kDenseAlign - 1) / kDenseAlign * kDenseAlign;
   const auto row_bytes = static_cast<size_t>(dense_.stride * size);
   const auto source_bytes = static_cast<size_t>(in_features() * size);
-  char* rows = static_cast<char*>(keep(nullptr, 0, row_bytes * static_cast<size_t>(out_features())));
+  char* rows =
+      static_cast<char*>(keep(nullptr, 0, row_bytes * static_cast<size_t>(out_features())));
   TRELLIS_CUDA_CHECK(cudaMemcpy2DAsync(
-      rows, row_bytes, weight.weight.data(),
-      static_cast<size_t>(weight.weight.row_stride() * size), source_bytes,
-      static_cast<size_t>(out_features()), cudaMemcpyHostToDevice, stream_
+      rows, row_bytes, weight.weight.data(), static_cast<size_t>(weight.weight.row_stride() * size),
+      source_bytes, static_cast<size_t>(out_features()), cudaMemcpyHostToDevice, stream_
   ));
   dense_.weight = rows;
   dense_.bias = keep_bias(weight.bias);

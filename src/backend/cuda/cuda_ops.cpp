@@ -81,7 +81,9 @@ void CudaOps::add(Tensor x, ConstTensor y) {
   cuda::add(stream_, floats(x), floats(y), x.numel());
 }
 
-void CudaOps::gated_activation(Activation activation, ConstTensor gate, ConstTensor up, Tensor out) {
+void CudaOps::gated_activation(
+    Activation activation, ConstTensor gate, ConstTensor up, Tensor out
+) {
   TRELLIS_CHECK(activation == Activation::kSilu, "a known activation");
   TRELLIS_CHECK(gate.shape() == up.shape() && gate.shape() == out.shape(), "equal shapes");
   silu_multiply(stream_, floats(gate), floats(up), floats(out), out.numel());

@@ -1,5 +1,5 @@
-// The ops on a GPU: checks shapes, picks the kernels by the rules of heuristics.h, and puts them
-// into the stream. Nothing here waits for the device.
+// The ops on a GPU: checks shapes, picks the kernels, and puts them into the stream. Nothing here
+// waits for the device.
 #pragma once
 
 #include "backend/backend.h"

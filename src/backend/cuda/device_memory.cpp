@@ -7,7 +7,7 @@
 namespace trellis::cuda {
 namespace {
 
-// A destructor cannot report: an error here is one of the kernels before, which the next call meets.
+// A destructor cannot report: an error here is an earlier kernel's, and the next call meets it.
 void free_device(void* data, size_t) {
   cudaFree(data);
 }

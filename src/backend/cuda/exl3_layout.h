@@ -2,19 +2,20 @@
 // so that every lane of a warp streams consecutive 16-byte pieces for every bit width. Pure
 // arithmetic, tested on the host.
 //
-// A tile's 8K words are 8 runs of K words; run g holds the 32 windows of its columns g and g + 8. Of
-// 64 inputs (four tiles) lane 4 g + t of a warp owns run g of tile t. A chunk is as many such steps
-// as make a whole number of 16-byte pieces per lane, and belongs to a group of column tiles that one
-// warp decodes together.
+// A tile's 8K words are 8 runs of K words; run g holds the 32 windows of its columns g and g + 8.
+// Of 64 inputs (four tiles) lane 4 g + t of a warp owns run g of tile t. A chunk is as many such
+// steps as make a whole number of 16-byte pieces per lane, and belongs to a group of column tiles
+// that one warp decodes together.
 #pragma once
 
 #include "base/host_device.h"
+#include "exl3/tile_order.h"
 
 #include <cstdint>
 
 namespace trellis::cuda {
 
-inline constexpr int kTileSize = 16;
+using exl3::kTileSize;
 inline constexpr int kStepInputs = 64;    // four tiles
 
 struct Exl3Layout {

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "backend/cuda/device/reduce.cuh"
+#include "exl3/hadamard.h"
 
 namespace trellis::cuda {
 
-inline constexpr int kBlock = 128;
+inline constexpr int kBlock = exl3::kHadamardBlock;
 /// Numbers of a block that a lane holds.
 inline constexpr int kLaneNumbers = kBlock / kWarp;
-/// 1 / sqrt(128).
-inline constexpr float kHadamardScale = 0.088388347648f;
+using exl3::kHadamardScale;
 
 /// Transforms a block in place, without its scale. Lane l holds numbers 4 l to 4 l + 3.
 __device__ __forceinline__ void hadamard_block(float (&v)[kLaneNumbers]) {

@@ -1,6 +1,6 @@
 // How the kernels of attention read one head's rows of a page, whatever the cache's type. Quantized
-// rows are read in the rotated domain: channels = H * numbers, so a product with a query is one with
-// the rotated query, and a weighted sum of values is rotated back once at the end.
+// rows are read in the rotated domain: channels = H * numbers, so a product with a query is one
+// with the rotated query, and a weighted sum of values is rotated back once at the end.
 #pragma once
 
 #include "backend/cuda/device/element.cuh"
@@ -14,7 +14,8 @@ namespace trellis::cuda {
 template <typename Element>
 class DenseReader {
  public:
-  static constexpr bool kRotated = false;
+  /// Whether rows may be quantized, and therefore rotated.
+  static constexpr bool kMayBeRotated = false;
 
   /// first_row: the row of the cache that is row 0 here.
   __device__ DenseReader(const KvRows& rows, int64_t first_row, int head_dim)
@@ -41,17 +42,15 @@ class DenseReader {
 /// Rows of any type, told apart when it runs: quantized ones, and mixtures of keys and values.
 class AnyReader {
  public:
-  static constexpr bool kRotated = true;
+  static constexpr bool kMayBeRotated = true;
 
   __device__ AnyReader(const KvRows& rows, int64_t first_row, int head_dim)
       : rows_(rows), first_row_(first_row), head_dim_(head_dim) {}
 
-  __device__ __forceinline__ bool is_rotated() const { return rows_.bits <= 8; }
-
   template <int kCount>
   __device__ __forceinline__ void load(int row, int i, float (&piece)[kCount]) const {
     const int64_t place = first_row_ + row;
-    if (rows_.bits > 8) {
+    if (!rows_.is_quantized()) {
 #pragma unroll
       for (int j = 0; j < kCount; ++j) {
         const int64_t index = place * head_dim_ + i + j;

@@ -1,7 +1,7 @@
 // The machine's instructions that CUDA C++ has no name for, one function each, with its contract in
-// one line. Nothing else in this backend contains inline assembly. Fragment layouts are those of the
-// PTX ISA, "Matrix multiply-accumulate operation using mma instruction". Under the host emulation
-// simt/ptx.h defines the same functions.
+// one line. Nothing else in this backend contains inline assembly. Fragment layouts are those of
+// the PTX ISA, "Matrix multiply-accumulate operation using mma instruction". Under the host
+// emulation simt/ptx.h defines the same functions.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -58,7 +58,8 @@ __device__ __forceinline__ void cp_async_16(uint32_t shared, const void* global)
 /// The same, or zeros in their place when not valid (global is then not read).
 __device__ __forceinline__ void cp_async_16_zero(uint32_t shared, const void* global, bool valid) {
   const int bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(bytes)
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global),
+               "r"(bytes)
                : "memory");
 }
 

@@ -1,4 +1,4 @@
-// Sums and maxima over a warp and over a CTA, in a fixed order.
+// Sums and maxima over a warp and sums over a CTA, in a fixed order.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -37,18 +37,6 @@ __device__ __forceinline__ float block_sum(float value, float* scratch) {
 #pragma unroll
   for (int warp = 0; warp < kThreads / kWarp; ++warp) total += scratch[warp];
   return total;
-}
-
-/// The largest value of a CTA, in every thread; as block_sum().
-template <int kThreads>
-__device__ __forceinline__ float block_max(float value, float* scratch) {
-  value = warp_max(value);
-  if (threadIdx.x % kWarp == 0) scratch[threadIdx.x / kWarp] = value;
-  __syncthreads();
-  float largest = scratch[0];
-#pragma unroll
-  for (int warp = 1; warp < kThreads / kWarp; ++warp) largest = fmaxf(largest, scratch[warp]);
-  return largest;
 }
 
 }  // namespace trellis::cuda

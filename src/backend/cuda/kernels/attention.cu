@@ -24,6 +24,9 @@ namespace {
 
 constexpr int kThreads = 128;
 constexpr int kWarps = kThreads / kWarp;
+/// CTAs of a multiprocessor at a time. It leaves 128 registers to a thread: with no bound the
+/// compiler aims higher and spills.
+constexpr int kResidentCtas = 4;
 constexpr int kLanesPerKey = 8;
 constexpr int kMostNumbers = kMostHeadDim / kThreads;  // of an output, per thread
 /// Rows up to which every span gets a CTA of its own.
@@ -89,6 +92,7 @@ __device__ __forceinline__ void score_span(
     const int position = base + tid / kLanesPerKey;
     float score[kHeads] = {};
     if (position < end) {
+#pragma unroll 2
       for (int i = lane * kPiece; i < head_dim; i += kLanesPerKey * kPiece) {
         float piece[kPiece];
         keys.load(position, i, piece);
@@ -127,9 +131,8 @@ __device__ __forceinline__ SoftmaxState exponentiate(float* weights, int count) 
 /// kHeads: query heads of a CTA. kPiece: elements of a key that a lane reads at once. kSplit: one
 /// span to a CTA, which leaves its part in `partials`.
 template <int kHeads, int kPiece, bool kSplit, typename Reader>
-__global__ void __launch_bounds__(kThreads) attention_kernel(
-    const __grid_constant__ AttentionProblem problem, Partials partials
-) {
+__global__ void __launch_bounds__(kThreads, kResidentCtas)
+    attention_kernel(const __grid_constant__ AttentionProblem problem, Partials partials) {
   __shared__ SharedMemory<kHeads> shared;
   dependents_launch();
   dependencies_wait();
@@ -157,13 +160,11 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(
     shared.queries[i / head_dim][i % head_dim] = i < num_heads * head_dim ? queries[i] : 0.0f;
   }
   if (tid < kHeads) shared.states[tid] = SoftmaxState();
-  if constexpr (Reader::kRotated) {
+  if constexpr (Reader::kMayBeRotated) {
     __syncthreads();
     const int groups = head_dim / exl3::kKvGroup;
-    if (problem.keys.bits <= 8 && tid < kHeads * groups) {
-      exl3::hadamard<exl3::kKvGroup>(
-          shared.queries[tid / groups] + tid % groups * exl3::kKvGroup
-      );
+    if (problem.keys.is_quantized() && tid < kHeads * groups) {
+      exl3::hadamard<exl3::kKvGroup>(shared.queries[tid / groups] + tid % groups * exl3::kKvGroup);
     }
   }
   const int sequence = sequence_of(problem.row_begin, problem.num_sequences, row);
@@ -220,8 +221,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(
       const int i = tid + n * kThreads;
       if (i >= head_dim) break;
       float output = outputs[h][n] * factor;
-      if constexpr (Reader::kRotated && !kSplit) {
-        if (problem.values.bits <= 8) output = hadamard_lanes(output);
+      if constexpr (Reader::kMayBeRotated && !kSplit) {
+        if (problem.values.is_quantized()) output = hadamard_lanes(output);
       }
       place[i] = output;
     }
@@ -245,11 +246,11 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
     for (int span = first / kAttentionSpan; span <= last / kAttentionSpan; ++span) {
       const int64_t part = head * num_spans + span;
       const MergeFactors factors = merge(state, partials.states[part]);
-      output = output * factors.before +
-               partials.outputs[part * problem.head_dim + i] * factors.span;
+      output =
+          output * factors.before + partials.outputs[part * problem.head_dim + i] * factors.span;
     }
     output *= 1.0f / state.sum;
-    if (problem.values.bits <= 8) output = hadamard_lanes(output);
+    if (problem.values.is_quantized()) output = hadamard_lanes(output);
     problem.output[head * problem.head_dim + i] = output;
   }
 }
@@ -312,7 +313,7 @@ void attention(cudaStream_t stream, const AttentionProblem& problem, void* scrat
   auto* states = static_cast<SoftmaxState*>(scratch);
   const Partials partials = {states, reinterpret_cast<float*>(states + num_parts(problem))};
   const int bits = problem.keys.bits;
-  if (bits <= 8 || bits != problem.values.bits) {
+  if (problem.keys.is_quantized() || bits != problem.values.bits) {
     launch_for_heads<1, AnyReader>(stream, problem, partials);
   } else if (bits == 16 && problem.head_dim % 8 == 0) {
     launch_for_heads<8, DenseReader<__half>>(stream, problem, partials);

@@ -1,7 +1,7 @@
 // y[r, n] = sum_k x[r, k] W[n, k] + bias[n], summed in fp32. A warp owns an output and up to eight
-// rows of x: lane i takes pieces of eight weights i, i + 32, ... Traffic: the weights once for every
-// eight rows, at 16 bytes a load; x from L1 and L2. Bound by memory for one row; products of many
-// rows want tensor cores and other kernels.
+// rows of x: lane i takes pieces of eight weights i, i + 32, ... Traffic: the weights once for
+// every eight rows, at 16 bytes a load; x from L1 and L2. Bound by memory for one row; products of
+// many rows want tensor cores and other kernels.
 #include "backend/cuda/device/element.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
@@ -16,9 +16,8 @@ constexpr int kWarps = kThreads / kWarp;
 constexpr int kPiece = static_cast<int>(kDenseAlign);
 
 template <int kRows, typename Element>
-__global__ void __launch_bounds__(kThreads) dense_kernel(
-    const __grid_constant__ DenseProblem problem
-) {
+__global__ void __launch_bounds__(kThreads)
+    dense_kernel(const __grid_constant__ DenseProblem problem) {
   struct alignas(16) Piece {
     Element elements[kPiece];
   };

@@ -5,8 +5,8 @@
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/exl3_window.h"
-#include "backend/cuda/kernels/exl3_format.cuh"
 #include "backend/cuda/kernels/exl3_dequantize.h"
+#include "backend/cuda/kernels/exl3_format.cuh"
 
 namespace trellis::cuda {
 namespace {

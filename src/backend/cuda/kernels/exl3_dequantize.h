@@ -12,8 +12,8 @@ namespace trellis::cuda {
 /// Columns are decoded in multiples of this many.
 inline constexpr int64_t kDequantizeColumns = 128;
 
-/// out[n - begin, k] = Wt[k, n] for the columns [begin, end) of the rotated matrix, exactly, as fp16
-/// [end - begin, padded_in]. begin, end: multiples of kDequantizeColumns.
+/// out[n - begin, k] = Wt[k, n] for the columns [begin, end) of the rotated matrix, exactly, as
+/// fp16 [end - begin, padded_in]. begin, end: multiples of kDequantizeColumns.
 void exl3_dequantize(
     cudaStream_t stream, const Exl3Matrix& matrix, int64_t begin, int64_t end, uint16_t* out
 );

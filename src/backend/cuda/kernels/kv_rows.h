@@ -12,7 +12,7 @@ struct KvRows {
   uint16_t* scales = nullptr;
   int bits = 16;
 
-  bool is_quantized() const { return bits <= 8; }
+  constexpr bool is_quantized() const { return bits <= 8; }
 };
 
 }  // namespace trellis::cuda

@@ -1,7 +1,7 @@
 // cache[page, head, offset, :] = source[row, head, :], rounded or quantized to the cache's type. A
-// CTA owns a row and a head. Floats: a thread moves one number, consecutive threads write consecutive
-// ones. Quantized: a thread packs a group of 32 channels by the functions of exl3/kv_quant.h, whose
-// every operation is rounded as on the host, so the bits agree.
+// CTA owns a row and a head. Floats: a thread moves one number, consecutive threads write
+// consecutive ones. Quantized: a thread packs a group of 32 channels by the functions of
+// exl3/kv_quant.h, whose every operation is rounded as on the host, so the bits agree.
 #include "backend/args.h"
 #include "backend/cuda/device/element.cuh"
 #include "backend/cuda/device/launch.h"

@@ -1,4 +1,4 @@
-// y = x / sqrt(mean(x^2) + epsilon) * weight. A CTA owns a row: thread i sums numbers i, i + 256, ...
+// y = x / sqrt(mean(x^2) + epsilon) * weight. A CTA owns a row: a thread sums every 256th number
 // in fp32, the CTA adds the threads' sums in a fixed order. Traffic: the row once from memory, its
 // second reading comes from L1.
 #include "backend/cuda/device/launch.h"
@@ -34,7 +34,9 @@ __global__ void __launch_bounds__(kThreads) rms_norm_kernel(
   const float mean = block_sum<kThreads>(squares, scratch) / static_cast<float>(dim);
   const float scale = 1.0f / sqrtf(mean + epsilon);
   const float* source = kAdd ? sum + begin : row;
-  for (int64_t i = threadIdx.x; i < dim; i += kThreads) y[begin + i] = source[i] * scale * weight[i];
+  for (int64_t i = threadIdx.x; i < dim; i += kThreads) {
+    y[begin + i] = source[i] * scale * weight[i];
+  }
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace trellis::cuda {
 
-/// y = x / sqrt(mean(x^2) + epsilon) * weight for each of `rows` rows of dim numbers; y may alias x.
+/// y = x / sqrt(mean(x^2) + epsilon) * weight, row by row; y may alias x. x, y: [rows, dim].
 void rms_norm(
     cudaStream_t stream, const float* x, const float* weight, float epsilon, float* y, int64_t rows,
     int64_t dim

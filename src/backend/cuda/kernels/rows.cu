@@ -46,7 +46,9 @@ __global__ void add_kernel(float* x, const float* y, int64_t count) {
   if (i < count) x[i] += y[i];
 }
 
-__global__ void silu_multiply_kernel(const float* gate, const float* up, float* out, int64_t count) {
+__global__ void silu_multiply_kernel(
+    const float* gate, const float* up, float* out, int64_t count
+) {
   dependents_launch();
   dependencies_wait();
   const int64_t i = global_index();

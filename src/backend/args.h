@@ -23,7 +23,7 @@ struct DeviceStep {
       kv_length;  // [sequences] i32, positions in the cache once this step's tokens are stored
   ConstTensor page_table;  // [sequences, max_pages] i32
   ConstTensor logit_rows;  // [logits] i32, rows whose logits are wanted
-  int max_kv_length = 0;   // the largest of kv_length, known to the host
+  int max_kv_length = 0;   // a bound of kv_length, known to the host
 };
 
 /// Keys or values of one layer.

@@ -44,7 +44,11 @@ class Backend {
 
   /// Long-lived memory, zeroed. Throws UserError when there is not enough.
   virtual Buffer allocate(size_t bytes) = 0;
-  /// Copies bytes of contiguous tensors between host memory and the device; done when it returns.
+  /// Long-lived memory of the host, from and to which copies are fastest. Contents undefined.
+  /// Throws UserError.
+  virtual Buffer allocate_staging(size_t bytes) { return allocate_host(bytes); }
+  /// Copies bytes of contiguous tensors between host memory and the device. When it returns, the
+  /// host's side may be changed or read; what is issued afterwards finds the device's.
   virtual void upload(Tensor destination, const void* source) = 0;
   virtual void download(ConstTensor source, void* destination) = 0;
 
@@ -57,6 +61,10 @@ class Backend {
 
   /// Bytes of memory that could still be allocated, as far as the system tells.
   virtual size_t available_memory() const = 0;
+
+  /// Reads a stretch of memory far larger than the caches as fast as the device can, and returns
+  /// the best of several times in GB/s (10^9 bytes a second). Takes up to 2 GiB while it runs.
+  virtual double measure_bandwidth() = 0;
 };
 
 /// Makes the backend called name: "cuda", "cpu", "reference", or "auto" (the fastest that this

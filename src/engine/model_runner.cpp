@@ -5,23 +5,16 @@
 namespace trellis {
 
 ModelRunner::ModelRunner(const Model& model, Backend& backend, const CacheStorage& cache)
-    : model_(model), backend_(backend), cache_(cache) {}
+    : model_(model), backend_(backend), cache_(cache), recordings_(backend) {}
 
 void ModelRunner::reserve(Buffer& buffer, size_t bytes) {
-  if (buffer.bytes() < bytes) buffer = backend_.allocate(std::max(bytes, 2 * buffer.bytes()));
+  if (buffer.bytes() >= bytes) return;
+  recordings_.clear();
+  buffer = backend_.allocate(std::max(bytes, 2 * buffer.bytes()));
 }
 
-DeviceStep ModelRunner::upload(const Step& step) {
-  int64_t num_tokens = 0;
-  int64_t num_logits = 0;
-  int64_t max_pages = 1;
-  const auto num_sequences = static_cast<int64_t>(step.entries.size());
-  for (const StepEntry& entry : step.entries) {
-    TRELLIS_CHECK(!entry.tokens.empty(), "an entry of a step has tokens");
-    num_tokens += static_cast<int64_t>(entry.tokens.size());
-    num_logits += entry.num_logits;
-    max_pages = std::max(max_pages, static_cast<int64_t>(entry.cache->pages().size()));
-  }
+DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
+  const int64_t max_pages = shape.kv_bound / kPageTokens;
 
   staging_.clear();
   std::vector<size_t> begins;
@@ -47,18 +40,10 @@ DeviceStep ModelRunner::upload(const Step& step) {
     staging_.push_back(row);
   }
   begin_array();  // kv_length
-  int max_kv_length = 0;
   for (const StepEntry& entry : step.entries) {
-    const auto length =
-        static_cast<int>(entry.first_position + static_cast<int64_t>(entry.tokens.size()));
-    staging_.push_back(length);
-    max_kv_length = std::max(max_kv_length, length);
-  }
-  begin_array();  // page_table
-  for (const StepEntry& entry : step.entries) {
-    const auto pages = entry.cache->pages();
-    staging_.insert(staging_.end(), pages.begin(), pages.end());
-    staging_.resize(staging_.size() + static_cast<size_t>(max_pages) - pages.size(), 0);
+    staging_.push_back(
+        static_cast<int32_t>(entry.first_position + static_cast<int64_t>(entry.tokens.size()))
+    );
   }
   begin_array();  // logit_rows
   row = 0;
@@ -66,31 +51,51 @@ DeviceStep ModelRunner::upload(const Step& step) {
     row += static_cast<int32_t>(entry.tokens.size());
     for (int i = entry.num_logits; i > 0; --i) staging_.push_back(row - i);
   }
+  begin_array();  // page_table
+  for (const StepEntry& entry : step.entries) {
+    const auto pages = entry.cache->pages();
+    const size_t used = std::min(pages.size(), static_cast<size_t>(max_pages));
+    staging_.insert(staging_.end(), pages.begin(), pages.begin() + static_cast<int64_t>(used));
+    staging_.resize(staging_.size() + static_cast<size_t>(max_pages) - used, 0);
+  }
 
-  const size_t bytes = staging_.size() * sizeof(int32_t);
-  reserve(integers_, bytes);
+  reserve(integers_, staging_.size() * sizeof(int32_t));
   backend_.upload(
       integers_.view(DType::kInt32, {static_cast<int64_t>(staging_.size())}), staging_.data()
   );
-  const auto array = [&](size_t index, Shape shape) {
-    return integers_.view(DType::kInt32, shape, begins[index] * sizeof(int32_t));
+  const auto array = [&](size_t index, Shape sizes) {
+    return integers_.view(DType::kInt32, sizes, begins[index] * sizeof(int32_t));
   };
-  return {array(0, {num_tokens}),    array(1, {num_tokens}),
-          array(2, {num_tokens}),    array(3, {num_sequences + 1}),
-          array(4, {num_sequences}), array(5, {num_sequences, max_pages}),
-          array(6, {num_logits}),    max_kv_length};
+  DeviceStep result;
+  result.token_ids = array(0, {shape.num_tokens});
+  result.positions = array(1, {shape.num_tokens});
+  result.cache_slots = array(2, {shape.num_tokens});
+  result.row_begin = array(3, {shape.num_sequences + 1});
+  result.kv_length = array(4, {shape.num_sequences});
+  result.logit_rows = array(5, {shape.num_logits});
+  result.page_table = array(6, {shape.num_sequences, max_pages});
+  result.max_kv_length = static_cast<int>(shape.kv_bound);
+  return result;
 }
 
 std::span<const float> ModelRunner::run(const Step& step) {
-  const DeviceStep device_step = upload(step);
-  const int64_t num_logits = device_step.logit_rows.dim(0);
-  const auto count = static_cast<size_t>(num_logits * vocab_size());
+  const StepShape shape = shape_of(step);
+  const auto count = static_cast<size_t>(shape.num_logits * vocab_size());
   reserve(logits_, std::max<size_t>(count, 1) * sizeof(float));
-  const Tensor logits = logits_.view(DType::kFloat32, {num_logits, vocab_size()});
-  model_.forward(device_step, cache_, logits);
-  host_logits_.resize(count);
+  const DeviceStep device_step = upload(step, shape);
+  const Tensor logits = logits_.view(DType::kFloat32, {shape.num_logits, vocab_size()});
+  const auto forward = [this, device_step, logits] { model_.forward(device_step, cache_, logits); };
+  if (is_worth_recording(step)) {
+    recordings_.run(shape, forward);
+  } else {
+    forward();
+  }
+
+  if (host_logits_.bytes() < logits.bytes()) {
+    host_logits_ = backend_.allocate_staging(std::max(logits.bytes(), 2 * host_logits_.bytes()));
+  }
   if (count > 0) backend_.download(logits, host_logits_.data());
-  return host_logits_;
+  return {static_cast<const float*>(host_logits_.data()), count};
 }
 
 }  // namespace trellis

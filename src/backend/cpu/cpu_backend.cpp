@@ -4,6 +4,7 @@
 #include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/isa/tables.h"
 #include "base/host_memory.h"
+#include "base/memory_bandwidth.h"
 
 #include <fmt/ranges.h>
 
@@ -67,6 +68,8 @@ class CpuBackend final : public Backend {
   Replay record(std::function<void()> fn) override { return fn; }
 
   size_t available_memory() const override { return available_host_memory(); }
+
+  double measure_bandwidth() override { return measure_read_bandwidth(pool_); }
 
  private:
   const KernelTable kernels_;

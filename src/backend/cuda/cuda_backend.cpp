@@ -5,6 +5,10 @@
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/device_info.h"
 #include "backend/cuda/device_memory.h"
+#include "backend/cuda/kernels/read_bandwidth.h"
+#include "backend/cuda/upload_stage.h"
+
+#include <algorithm>
 
 namespace trellis {
 namespace cuda {
@@ -67,8 +71,14 @@ class CudaBackend final : public Backend {
     TRELLIS_CUDA_CHECK(cudaMemsetAsync(buffer.data(), 0, bytes, stream_.get()));
     return buffer;
   }
+  Buffer allocate_staging(size_t bytes) override { return allocate_pinned(bytes); }
   void upload(Tensor destination, const void* source) override {
     check_contiguous(destination);
+    const size_t bytes = destination.bytes();
+    if (bytes > 0 && bytes <= UploadStage::kCapacity) {
+      stage_.upload(stream_.get(), destination.data(), source, bytes);
+      return;
+    }
     copy(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
   }
   void download(ConstTensor source, void* destination) override {
@@ -103,6 +113,14 @@ class CudaBackend final : public Backend {
     return free;
   }
 
+  double measure_bandwidth() override {
+    constexpr size_t kMostBytes = size_t{2} << 30;
+    constexpr size_t kPiece = size_t{1} << 20;
+    const size_t bytes = std::min(kMostBytes, available_memory() / 2) / kPiece * kPiece;
+    if (bytes == 0) throw UserError("the GPU has no memory free to measure its bandwidth with");
+    return measure_read_bandwidth(stream_.get(), bytes, device_.multiProcessorCount);
+  }
+
  private:
   static cudaDeviceProp select(int device) {
     const GpuList list = list_cuda_gpus();
@@ -131,6 +149,7 @@ class CudaBackend final : public Backend {
 
   cudaDeviceProp device_;
   Stream stream_;
+  UploadStage stage_;
   Workspace workspace_;
   CudaOps ops_;
 };

@@ -3,6 +3,7 @@
 #include "backend/reference/reference_linear.h"
 #include "backend/reference/reference_ops.h"
 #include "base/host_memory.h"
+#include "base/memory_bandwidth.h"
 
 #include <cstring>
 #include <utility>
@@ -41,6 +42,11 @@ class ReferenceBackend final : public Backend {
   Replay record(std::function<void()> fn) override { return fn; }
 
   size_t available_memory() const override { return available_host_memory(); }
+
+  double measure_bandwidth() override {
+    ThreadPool pool(1);
+    return measure_read_bandwidth(pool);
+  }
 
  private:
   ReferenceOps ops_{*this};

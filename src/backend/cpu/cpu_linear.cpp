@@ -63,26 +63,25 @@ std::vector<float> widen(const std::vector<uint16_t>& halves) {
   return numbers;
 }
 
-/// One block of 128 x 128 weights. out: [8 column pairs][2 halves][2 * bits words][8 tiles][4
-/// tiles]. The stream word w of a tile is stored at w ^ 1: 32-bit words, most significant half
-/// first.
+/// One block of 128 x 128 weights. out: [8 column pairs][2 halves][bits words][32 lanes]: the lane
+/// of tile j along the outputs and i along the inputs is 4 * j + i, and the even lanes come first.
 void pack_block(
     const char* trellis, int64_t out_tiles, int64_t in_block, int64_t out_block, int bits,
-    uint16_t* out
+    uint32_t* out
 ) {
-  const int words = 16 * bits;
+  const int words = 8 * bits;
   for (int in_tile = 0; in_tile < 8; ++in_tile) {
     for (int out_tile = 0; out_tile < 8; ++out_tile) {
       const int64_t tile = (in_block * 8 + in_tile) * out_tiles + out_block * 8 + out_tile;
-      uint16_t stored[128];
-      const size_t tile_bytes = static_cast<size_t>(words) * sizeof(uint16_t);
+      uint32_t stored[64];
+      const size_t tile_bytes = static_cast<size_t>(words) * sizeof(uint32_t);
       std::memcpy(stored, trellis + static_cast<size_t>(tile) * tile_bytes, tile_bytes);
       const int half = in_tile / 4;
       const int lane = 4 * out_tile + in_tile % 4;
       for (int w = 0; w < words; ++w) {
-        const int column = w / (2 * bits);
-        const int word = w % (2 * bits);
-        out[((2 * column + half) * 2 * bits + word) * 32 + lane] = stored[w ^ 1];
+        const int column = w / bits;
+        const int word = w % bits;
+        out[((2 * column + half) * bits + word) * 32 + lane % 2 * 16 + lane / 2] = stored[w];
       }
     }
   }
@@ -141,10 +140,10 @@ void CpuLinear::pack(const Exl3Weight& weight, ThreadPool& pool) {
   exl3_.out_blocks = weight.padded_out() / kBlock;
   exl3_.in_features = in_features();
   exl3_.out_features = out_features();
-  const int64_t block_words = int64_t{1024} * weight.bits;
+  const int64_t block_words = int64_t{512} * weight.bits;
   const int64_t num_blocks = exl3_.in_blocks * exl3_.out_blocks;
-  weights_ = allocate_host(static_cast<size_t>(num_blocks * block_words) * sizeof(uint16_t));
-  auto* words = static_cast<uint16_t*>(weights_.data());
+  weights_ = allocate_host(static_cast<size_t>(num_blocks * block_words) * sizeof(uint32_t));
+  auto* words = static_cast<uint32_t*>(weights_.data());
   const auto* trellis = static_cast<const char*>(weight.trellis.data());
   pool.for_each(num_blocks, 16, [&](int64_t begin, int64_t end, int) {
     for (int64_t b = begin; b < end; ++b) {

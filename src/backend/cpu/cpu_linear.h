@@ -1,6 +1,6 @@
 // Linear layers in the CPU backend's layouts. Dense rows keep their type and are padded with zeros
-// to whole vectors. EXL3 tiles are regrouped into blocks of 128 x 128 weights in which a vector of
-// 32 lanes holds the same stream word of 32 tiles (8 along the outputs times 4 along the inputs):
+// to whole vectors. EXL3 tiles are regrouped into blocks of 128 x 128 weights in which 32 lanes
+// hold the same 32-bit stream word of 32 tiles (8 along the outputs times 4 along the inputs):
 // still K bits per weight, streamed once, in order.
 #pragma once
 

@@ -46,7 +46,7 @@ struct Exl3Matrix {
   int64_t out_blocks = 0;
   int64_t in_features = 0;
   int64_t out_features = 0;
-  const uint16_t* words = nullptr;  // [out_blocks, in_blocks, 1024 * bits]
+  const uint32_t* words = nullptr;  // [out_blocks, in_blocks, 512 * bits]
   const float* suh = nullptr;       // [128 * in_blocks]
   const float* svh = nullptr;       // [128 * out_blocks]
   const float* bias = nullptr;      // [out_features] or null

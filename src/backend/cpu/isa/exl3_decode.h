@@ -1,10 +1,10 @@
 // Trellis words to weights, for one instruction set: included inside a translation unit that
 // defined TRELLIS_ISA and included its vector header.
 //
-// A vector of 32 words holds one stream word of each of 32 tiles: 8 along the outputs times 4 along
-// the inputs, lane 4 * j + i. So the window of 16 bits that makes a state slides inside each lane,
-// and one funnel shift by a constant gives 32 states. A tile's 256 steps run through 8 pairs of
-// columns (c, c + 8), 32 steps each: the unit of decoding.
+// A Stream holds one 32-bit stream word of each of 32 tiles: 8 along the outputs times 4 along the
+// inputs, lane 4 * j + i. So the window of 16 bits that makes a state slides inside each lane, and
+// shifts by a constant give 32 states. A tile's 256 steps run through 8 pairs of columns (c, c +
+// 8), 32 steps each: the unit of decoding.
 //
 // Neighbouring lanes are the same output and different inputs, as a dot product of 16-bit pairs
 // wants them. mul1: the weight is the sum of the product's four bytes (0 to 1020); the affine part
@@ -47,23 +47,24 @@ TRELLIS_INLINE Product multiply_state(Words state) {
   return {low, high};
 }
 
-template <Code kCode>
-TRELLIS_INLINE Words integer_weight(Words state) {
+/// The state that ends after kEnd bits of `word`, as an integer weight.
+template <Code kCode, int kEnd>
+TRELLIS_INLINE Words integer_weight(const Stream& before, const Stream& word) {
   if constexpr (kCode == Code::kMul1) {
-    return product_byte_sums(state, multiplier_of(kCode));
+    return window_byte_sums<kEnd>(before, word, multiplier_of(kCode));
   } else {
-    const Product x = multiply_state<kCode>(state);
+    const Product x = multiply_state<kCode>(window<kEnd>(before, word));
     return add_words(fixed_point_half(x.low), fixed_point_half(x.high));
   }
 }
 
-template <Code kCode>
-TRELLIS_INLINE void store_float_weight(float* out, Words state) {
+template <Code kCode, int kEnd>
+TRELLIS_INLINE void store_float_weight(float* out, const Stream& before, const Stream& word) {
   if constexpr (kCode == Code::kMul1) {
-    const Words sums = product_byte_sums(state, multiplier_of(kCode));
+    const Words sums = window_byte_sums<kEnd>(before, word, multiplier_of(kCode));
     store_affine(out, sums, 0.00676727294921875f, -10.3828125f);
   } else {
-    const Product x = multiply_state<kCode>(state);
+    const Product x = multiply_state<kCode>(window<kEnd>(before, word));
     store_sum_of_halves(out, x.low, x.high);
   }
 }
@@ -71,7 +72,7 @@ TRELLIS_INLINE void store_float_weight(float* out, Words state) {
 // A decoding step reads 256 bytes per bit of K and takes some 60 ns: 16 KiB ahead covers a memory
 // access, and goes on where the hardware's own prefetchers stop, at the jump back to a block's last
 // words.
-constexpr int kPrefetchWords = 8192;
+constexpr int kPrefetchWords = 4096;
 
 /// The rows of a tile in the order in which the steps of one column visit them: 0, 1, 8, 9, 2, 3,
 /// 10, 11 and so on. A panel and the inputs that meet it are both kept in this order.
@@ -90,34 +91,25 @@ constexpr int panel_slot(int step) {
   return 2 * visit_of_step(step) + column_of_step(step);
 }
 
-template <int kBits, int kStep>
-TRELLIS_INLINE Words state_of_step(const Words* window) {  // window[0] is the word before the first
-  constexpr int kEnd = (kStep + 1) * kBits;
-  constexpr int kWord = (kEnd - 1) / 16;
-  constexpr int kCount = kEnd - 16 * kWord;
-  if constexpr (kCount == 16) {
-    return window[kWord + 1];
-  } else {
-    return shift_in<kCount>(window[kWord], window[kWord + 1]);
-  }
-}
-
-/// Calls visit.template operator()<step>(half, state) for the 2 x 32 vectors of column pair
-/// `column` of a block.
+/// Calls visit.template operator()<step, end>(half, before, word) for the 2 x 32 steps of column
+/// pair `column` of a block: a step's state ends after `end` bits of `word`.
 template <int kBits, typename Visit>
-TRELLIS_INLINE void visit_states(const uint16_t* block, int column, const Visit& visit) {
-  constexpr int kWords = 2 * kBits;  // of one tile in one column pair
+TRELLIS_INLINE void visit_steps(const uint32_t* block, int column, const Visit& visit) {
+  constexpr int kWords = kBits;  // of one tile in one column pair
   const auto half_of = [&](int c, int half) { return block + (2 * c + half) * kWords * 32; };
   for (int half = 0; half < 2; ++half) {
-    const uint16_t* source = half_of(column, half);
-    Words window[kWords + 1];
-    window[0] = load_words(half_of((column + 7) & 7, half) + (kWords - 1) * 32);
+    const uint32_t* source = half_of(column, half);
+    Stream words[kWords + 1];  // words[0] is the one before the first
+    words[0] = load_stream(half_of((column + 7) & 7, half) + (kWords - 1) * 32);
     for (int i = 0; i < kWords; ++i) {
-      window[i + 1] = load_words(source + i * 32);
+      words[i + 1] = load_stream(source + i * 32);
       __builtin_prefetch(source + i * 32 + kPrefetchWords);
+      __builtin_prefetch(source + i * 32 + 16 + kPrefetchWords);
     }
     const auto step = [&]<int kStep>() {
-      visit.template operator()<kStep>(half, state_of_step<kBits, kStep>(window));
+      constexpr int kBitsBefore = (kStep + 1) * kBits - 1;
+      constexpr int kWord = kBitsBefore / 32;
+      visit.template operator()<kStep, kBitsBefore % 32 + 1>(half, words[kWord], words[kWord + 1]);
     };
     const auto eight = [&]<int kFirst>() {
       step.template operator()<kFirst>();
@@ -138,22 +130,28 @@ TRELLIS_INLINE void visit_states(const uint16_t* block, int column, const Visit&
 
 /// panel: [2 halves][16 visits][2 columns][32 lanes] int16.
 template <int kBits, Code kCode>
-void decode_integers(const uint16_t* block, int column, int16_t* panel) {
-  visit_states<kBits>(block, column, [panel]<int kStep>(int half, Words state) {
-    store_words(panel + (half * 32 + panel_slot(kStep)) * 32, integer_weight<kCode>(state));
-  });
+void decode_integers(const uint32_t* block, int column, int16_t* panel) {
+  const auto store =
+      [panel]<int kStep, int kEnd>(int half, const Stream& before, const Stream& word) {
+        int16_t* place = panel + (half * 32 + panel_slot(kStep)) * 32;
+        store_words(place, integer_weight<kCode, kEnd>(before, word));
+      };
+  visit_steps<kBits>(block, column, store);
 }
 
 /// The same as exact weights in fp32.
 template <int kBits, Code kCode>
-void decode_floats(const uint16_t* block, int column, float* panel) {
-  visit_states<kBits>(block, column, [panel]<int kStep>(int half, Words state) {
-    store_float_weight<kCode>(panel + (half * 32 + panel_slot(kStep)) * 32, state);
-  });
+void decode_floats(const uint32_t* block, int column, float* panel) {
+  const auto store =
+      [panel]<int kStep, int kEnd>(int half, const Stream& before, const Stream& word) {
+        float* place = panel + (half * 32 + panel_slot(kStep)) * 32;
+        store_float_weight<kCode, kEnd>(place, before, word);
+      };
+  visit_steps<kBits>(block, column, store);
 }
 
-using DecodeIntegers = void (*)(const uint16_t* block, int column, int16_t* panel);
-using DecodeFloats = void (*)(const uint16_t* block, int column, float* panel);
+using DecodeIntegers = void (*)(const uint32_t* block, int column, int16_t* panel);
+using DecodeFloats = void (*)(const uint32_t* block, int column, float* panel);
 
 #define TRELLIS_ALL_BITS(function, code)                                       \
   {function<1, code>, function<2, code>, function<3, code>, function<4, code>, \

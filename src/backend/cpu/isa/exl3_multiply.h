@@ -173,7 +173,7 @@ void multiply_panel(
 /// As multiply_integers for one row, each vector of weights used as soon as it is decoded.
 template <int kBits, Code kCode>
 void decode_and_multiply(
-    const uint16_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
+    const uint32_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
 ) {
   constexpr int kGroups = sum_groups(kCode);
   Sums total[2][2];
@@ -188,16 +188,18 @@ void decode_and_multiply(
       total[c][1] = zero_sums();
     }
   };
-  visit_states<kBits>(block, column, [&]<int kStep>(int half, Words state) {
-    const Words a = repeat4_words(x + half * 64 + visit_of_step(kStep) * 4);
-    Sums& sum = total[column_of_step(kStep)][kStep & 1];
-    sum = dot(sum, integer_weight<kCode>(state), a);
-    if constexpr (kGroups == 4 && kStep % 16 == 15) add_up();
-  });
+  const auto add_step =
+      [&]<int kStep, int kEnd>(int half, const Stream& before, const Stream& word) {
+        const Words a = repeat4_words(x + half * 64 + visit_of_step(kStep) * 4);
+        Sums& sum = total[column_of_step(kStep)][kStep & 1];
+        sum = dot(sum, integer_weight<kCode, kEnd>(before, word), a);
+        if constexpr (kGroups == 4 && kStep % 16 == 15) add_up();
+      };
+  visit_steps<kBits>(block, column, add_step);
   if constexpr (kGroups == 1) add_up();
 }
 using DecodeAndMultiply = void (*)(
-    const uint16_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
+    const uint32_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
 );
 constexpr DecodeAndMultiply kDecodeAndMultiply[3][8] = TRELLIS_ALL_CODES(decode_and_multiply);
 
@@ -259,8 +261,8 @@ void exl3_multiply(
     float* scratch, float* y, int64_t y_stride
 ) {
   const int64_t rows = end - begin;
-  const int64_t block_words = 1024 * matrix.bits;
-  const uint16_t* words = matrix.words + out_block * matrix.in_blocks * block_words;
+  const int64_t block_words = 512 * matrix.bits;
+  const uint32_t* words = matrix.words + out_block * matrix.in_blocks * block_words;
   const bool integers = input.integers != nullptr;
   const int64_t row_sums = integers ? 256 : 512;
   float* sums = scratch + 2 * kPanelWeights;

@@ -164,15 +164,6 @@ inline Words repeat4_words(const int16_t* p) {
   const __m256i v = _mm256_set1_epi64x(four);
   return {{v, v}};
 }
-/// The upper 16 bits of (before : after) << Count.
-template <int Count>
-inline Words shift_in(Words before, Words after) {
-  return each_word([&](int i) {
-    return _mm256_or_si256(
-        _mm256_slli_epi16(before.part[i], Count), _mm256_srli_epi16(after.part[i], 16 - Count)
-    );
-  });
-}
 inline Words add_words(Words a, Words b) {
   return each_word([&](int i) { return _mm256_add_epi16(a.part[i], b.part[i]); });
 }
@@ -185,13 +176,6 @@ inline Words mul_high(Words a, Words b) {
 /// The sum of the two bytes of each word.
 inline Words byte_pairs(Words a) {
   return each_word([&](int i) { return _mm256_maddubs_epi16(a.part[i], _mm256_set1_epi8(1)); });
-}
-/// The sum of the four bytes of x * multiplier (32 bits).
-inline Words product_byte_sums(Words x, uint32_t multiplier) {
-  const Words factor = fill_word(static_cast<uint16_t>(multiplier));
-  const Words upper = fill_word(static_cast<uint16_t>(multiplier >> 16));
-  const Words high = add_words(mul_high(x, factor), mul_low(x, upper));
-  return add_words(byte_pairs(mul_low(x, factor)), byte_pairs(high));
 }
 /// (a + b) >> 16 for the 17-bit sums: 1 where adding carries out of 16 bits. b is at least 1.
 inline Words carry_out(Words a, uint16_t b) {
@@ -259,6 +243,49 @@ inline void store_affine(float* p, Words words, float scale, float offset) {
     store_rounded_to_half(p + 16 * i, exact(_mm256_castsi256_si128(words.part[i])));
     store_rounded_to_half(p + 16 * i + 8, exact(_mm256_extracti128_si256(words.part[i], 1)));
   }
+}
+
+// --- 32 stream words of 32 bits, those of the even lanes first in memory.
+
+struct Stream {
+  Words upper;
+  Words lower;
+};
+
+inline Stream load_stream(const uint32_t* p) {
+  const Words even = load_words(p);
+  const Words odd = load_words(p + 16);
+  const auto upper = [&](int i) {
+    return _mm256_blend_epi16(_mm256_srli_epi32(even.part[i], 16), odd.part[i], 0xAA);
+  };
+  const auto lower = [&](int i) {
+    return _mm256_blend_epi16(even.part[i], _mm256_slli_epi32(odd.part[i], 16), 0xAA);
+  };
+  return {each_word(upper), each_word(lower)};
+}
+/// Bits End - 16 to End - 1 of each word, counted from the most significant; negative ones are the
+/// last of the word before.
+template <int End>
+inline Words window(const Stream& before, const Stream& word) {
+  if constexpr (End == 16) return word.upper;
+  if constexpr (End == 32) return word.lower;
+  constexpr int kCount = End & 15;
+  const Words& first = End < 16 ? before.lower : word.upper;
+  const Words& second = End < 16 ? word.upper : word.lower;
+  return each_word([&](int i) {
+    return _mm256_or_si256(
+        _mm256_slli_epi16(first.part[i], kCount), _mm256_srli_epi16(second.part[i], 16 - kCount)
+    );
+  });
+}
+/// The sum of the four bytes of window * multiplier (32 bits).
+template <int End>
+inline Words window_byte_sums(const Stream& before, const Stream& word, uint32_t multiplier) {
+  const Words x = window<End>(before, word);
+  const Words factor = fill_word(static_cast<uint16_t>(multiplier));
+  const Words upper = fill_word(static_cast<uint16_t>(multiplier >> 16));
+  const Words high = add_words(mul_high(x, factor), mul_low(x, upper));
+  return add_words(byte_pairs(mul_low(x, factor)), byte_pairs(high));
 }
 
 // --- 16 sums of 32 bits.

@@ -154,11 +154,6 @@ inline Words repeat4_words(const int16_t* p) {
   __builtin_memcpy(&four, p, sizeof(four));
   return _mm512_set1_epi64(four);
 }
-/// The upper 16 bits of (before : after) << Count.
-template <int Count>
-inline Words shift_in(Words before, Words after) {
-  return _mm512_shldi_epi16(before, after, Count);
-}
 inline Words add_words(Words a, Words b) {
   return _mm512_add_epi16(a, b);
 }
@@ -167,17 +162,6 @@ inline Words mul_low(Words a, Words b) {
 }
 inline Words mul_high(Words a, Words b) {
   return _mm512_mulhi_epu16(a, b);
-}
-/// The sum of the four bytes of x * multiplier (32 bits). Whole products cost fewer of the
-/// multiplier ports' cycles than halves of 16 bits do; the sum of the odd words' enters as what the
-/// even words' are added to.
-inline Words product_byte_sums(Words x, uint32_t multiplier) {
-  const __m512i factor = _mm512_set1_epi32(static_cast<int>(multiplier));
-  const __m512i ones = _mm512_set1_epi8(1);
-  const __m512i even = _mm512_mullo_epi32(_mm512_and_si512(x, _mm512_set1_epi32(0xFFFF)), factor);
-  const __m512i odd = _mm512_mullo_epi32(_mm512_srli_epi32(x, 16), factor);
-  const __m512i odd_sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), odd, ones);
-  return _mm512_dpbusd_epi32(_mm512_slli_epi32(odd_sums, 16), even, ones);
 }
 /// (a + b) >> 16 for the 17-bit sums: 1 where adding carries out of 16 bits. b is at least 1.
 inline Words carry_out(Words a, uint16_t b) {
@@ -222,6 +206,74 @@ inline void store_affine(float* p, Words words, float scale, float offset) {
   };
   half(_mm512_castsi512_si256(words), p);
   half(_mm512_extracti64x4_epi64(words, 1), p + 16);
+}
+
+// --- 32 stream words of 32 bits, those of the even lanes first in memory.
+
+struct Stream {
+  __m512i even;
+  __m512i odd;
+};
+constexpr __mmask32 kOddWords = 0xAAAAAAAA;
+
+inline Stream load_stream(const uint32_t* p) {
+  return {_mm512_loadu_si512(p), _mm512_loadu_si512(p + 16)};
+}
+/// Bits End - 16 to End - 1 of each word, counted from the most significant; negative ones are the
+/// last of the word before.
+template <int End>
+inline Words window(const Stream& before, const Stream& word) {
+  const auto upper = [](const Stream& s) {
+    return _mm512_mask_blend_epi16(kOddWords, _mm512_srli_epi32(s.even, 16), s.odd);
+  };
+  const auto lower = [](const Stream& s) {
+    return _mm512_mask_blend_epi16(kOddWords, s.even, _mm512_slli_epi32(s.odd, 16));
+  };
+  if constexpr (End < 16) return _mm512_shldi_epi16(lower(before), upper(word), End);
+  if constexpr (End == 16) return upper(word);
+  if constexpr (End == 32) return lower(word);
+  return _mm512_shldi_epi16(upper(word), lower(word), End - 16);
+}
+/// Two bytes of each 32-bit lane, from byte First on, moved to byte To; the others are zero.
+template <int First, int To>
+inline __m512i two_bytes() {
+  constexpr uint32_t kNone = 0x80808080u & ~(0xFFFFu << (8 * To));
+  constexpr uint32_t kLane = kNone | static_cast<uint32_t>(First | (First + 1) << 8) << (8 * To);
+  constexpr uint32_t kNext = 0x0404u << (8 * To);
+  return _mm512_set4_epi32(
+      static_cast<int>(kLane + 3 * kNext), static_cast<int>(kLane + 2 * kNext),
+      static_cast<int>(kLane + kNext), static_cast<int>(kLane)
+  );
+}
+/// The same of 16 lanes, each alone in 32 bits. No rotation and no funnel shift: they run on the
+/// multiplier's ports.
+template <int End>
+inline __m512i wide_window(__m512i before, __m512i word) {
+  if constexpr (End == 16) {
+    return _mm512_srli_epi32(word, 16);
+  } else if constexpr (End < 16) {
+    const __m512i joined = _mm512_mask_shuffle_epi8(
+        _mm512_srli_epi32(word, 16), 0xCCCCCCCCCCCCCCCC, before, two_bytes<0, 2>()
+    );
+    return wide_window<End + 16>(before, joined);
+  } else if constexpr (End == 24) {
+    return _mm512_shuffle_epi8(word, two_bytes<1, 0>());
+  } else {
+    return _mm512_and_si512(_mm512_srli_epi32(word, 32 - End), _mm512_set1_epi32(0xFFFF));
+  }
+}
+/// The sum of the four bytes of window * multiplier (32 bits). The multiplier's ports limit the
+/// kernels: whole products take two of their cycles where halves of 16 bits take three, and all
+/// that is not a product is left to the other ports. The sum of the odd lanes enters as what that
+/// of the even lanes is added to.
+template <int End>
+inline Words window_byte_sums(const Stream& before, const Stream& word, uint32_t multiplier) {
+  const __m512i factor = _mm512_set1_epi32(static_cast<int>(multiplier));
+  const __m512i ones = _mm512_set1_epi8(1);
+  const __m512i even = _mm512_mullo_epi32(wide_window<End>(before.even, word.even), factor);
+  const __m512i odd = _mm512_mullo_epi32(wide_window<End>(before.odd, word.odd), factor);
+  const __m512i odd_sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), odd, ones);
+  return _mm512_dpbusd_epi32(_mm512_slli_epi32(odd_sums, 16), even, ones);
 }
 
 // --- 16 sums of 32 bits.

@@ -159,13 +159,6 @@ inline Words fill_word(uint16_t x) {
 inline Words repeat4_words(const int16_t* p) {
   return each_word([=](int i) { return p[i & 3]; });
 }
-/// The upper 16 bits of (before : after) << Count.
-template <int Count>
-inline Words shift_in(const Words& before, const Words& after) {
-  return each_word([&](int i) {
-    return (before.lane[i] << Count) | (after.lane[i] >> (16 - Count));
-  });
-}
 inline Words add_words(const Words& a, const Words& b) {
   return each_word([&](int i) { return a.lane[i] + b.lane[i]; });
 }
@@ -174,17 +167,6 @@ inline Words mul_low(const Words& a, const Words& b) {
 }
 inline Words mul_high(const Words& a, const Words& b) {
   return each_word([&](int i) { return (static_cast<uint32_t>(a.lane[i]) * b.lane[i]) >> 16; });
-}
-/// The sum of the two bytes of each word.
-inline Words byte_pairs(const Words& a) {
-  return each_word([&](int i) { return (a.lane[i] & 0xFF) + (a.lane[i] >> 8); });
-}
-/// The sum of the four bytes of x * multiplier (32 bits).
-inline Words product_byte_sums(const Words& x, uint32_t multiplier) {
-  const Words factor = fill_word(static_cast<uint16_t>(multiplier));
-  const Words upper = fill_word(static_cast<uint16_t>(multiplier >> 16));
-  const Words high = add_words(mul_high(x, factor), mul_low(x, upper));
-  return add_words(byte_pairs(mul_low(x, factor)), byte_pairs(high));
 }
 /// (a + b) >> 16 for the 17-bit sums: 1 where adding carries out of 16 bits. b is at least 1.
 inline Words carry_out(const Words& a, uint16_t b) {
@@ -213,6 +195,37 @@ inline void store_affine(float* p, const Words& words, float scale, float offset
   for (int i = 0; i < 32; ++i) {
     p[i] = half_to_float(float_to_half(static_cast<float>(1024 + words.lane[i]) * scale + offset));
   }
+}
+
+// --- 32 stream words of 32 bits, those of the even lanes first in memory.
+
+struct Stream {
+  uint32_t lane[32];
+};
+
+inline Stream load_stream(const uint32_t* p) {
+  Stream result;
+  for (int i = 0; i < 32; ++i) result.lane[i] = p[(i & 1) * 16 + (i >> 1)];
+  return result;
+}
+/// Bits End - 16 to End - 1 of each word, counted from the most significant; negative ones are the
+/// last of the word before.
+template <int End>
+inline Words window(const Stream& before, const Stream& word) {
+  return each_word([&](int i) {
+    const uint32_t bits = word.lane[i] >> (32 - End);
+    return End < 16 ? (before.lane[i] << (End & 31)) | bits : bits;
+  });
+}
+/// The sum of the four bytes of window * multiplier (32 bits).
+template <int End>
+inline Words window_byte_sums(const Stream& before, const Stream& word, uint32_t multiplier) {
+  const Words x = window<End>(before, word);
+  return each_word([&](int i) {
+    const uint32_t product = x.lane[i] * multiplier;
+    const uint32_t pairs = (product & 0x00FF00FF) + ((product >> 8) & 0x00FF00FF);
+    return (pairs & 0xFFFF) + (pairs >> 16);
+  });
 }
 
 // --- 16 sums of 32 bits; unsigned, because they may wrap around on the way to a result that fits.

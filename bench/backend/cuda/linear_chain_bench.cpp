@@ -51,8 +51,7 @@ void measure(Backend& backend, const WeightFormat& format, const LayerShape& lay
   for (auto& copy : packed) {
     for (const auto& linear : linears) copy.push_back(&op.pack(linear->weight()));
   }
-  const Tensor x =
-      op.upload(RandomData(3).normals(rows * layer.in), {rows, layer.in});
+  const Tensor x = op.upload(RandomData(3).normals(rows * layer.in), {rows, layer.in});
   const auto chain = [&] {
     for (const auto& copy : packed) backend.ops().linear_group(x, copy, outputs);
   };
@@ -67,7 +66,8 @@ void measure(Backend& backend, const WeightFormat& format, const LayerShape& lay
     const auto begin = std::chrono::steady_clock::now();
     replay();
     wait();
-    times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
+    );
   }
   std::nth_element(times.begin(), times.begin() + kReplays / 2, times.end());
   const double seconds = times[kReplays / 2] / copies;

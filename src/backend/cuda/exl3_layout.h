@@ -16,7 +16,7 @@
 namespace trellis::cuda {
 
 using exl3::kTileSize;
-inline constexpr int kStepInputs = 64;    // four tiles
+inline constexpr int kStepInputs = 64;  // four tiles
 
 struct Exl3Layout {
   int bits = 0;

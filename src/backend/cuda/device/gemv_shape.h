@@ -1,5 +1,5 @@
-// The sizes of one instance of the GEMV kernel, all known when it is compiled: how much shared memory
-// its parts take, and what a warp step is.
+// The sizes of one instance of the GEMV kernel, all known when it is compiled: how much shared
+// memory its parts take, and what a warp step is.
 #pragma once
 
 #include "backend/cuda/exl3_layout.h"

@@ -9,8 +9,8 @@ namespace trellis::cuda {
 
 inline constexpr float kLargestInteger = 32767.0f;
 
-/// Writes integers[4 * lane ...] and, in lane 0, the scale of the block. A number that is not finite
-/// makes the scale NaN, which turns the outputs of its row into NaN instead of noise.
+/// Writes integers[4 * lane ...] and, in lane 0, the scale of the block. A number that is not
+/// finite makes the scale NaN, which turns the outputs of its row into NaN instead of noise.
 __device__ __forceinline__ void store_quantized(
     const float (&v)[kLaneNumbers], int16_t* integers, float* scale
 ) {

@@ -33,16 +33,15 @@ int64_t shared_bytes(exl3::Codebook codebook, int64_t chunks, int64_t rows) {
 }
 
 using SharedBytes = int64_t (*)(exl3::Codebook codebook, int64_t chunks, int64_t rows);
-constexpr std::array<SharedBytes, 8> kSharedBytes = {
-    shared_bytes<1>, shared_bytes<2>, shared_bytes<3>, shared_bytes<4>,
-    shared_bytes<5>, shared_bytes<6>, shared_bytes<7>, shared_bytes<8>
-};
+constexpr std::array<SharedBytes, 8> kSharedBytes = {shared_bytes<1>, shared_bytes<2>,
+                                                     shared_bytes<3>, shared_bytes<4>,
+                                                     shared_bytes<5>, shared_bytes<6>,
+                                                     shared_bytes<7>, shared_bytes<8>};
 
 using Launch = void (*)(cudaStream_t stream, const GemvProblem& problem, int num_sms);
-constexpr std::array<Launch, 8> kLaunches = {
-    gemv_of_bits<1>, gemv_of_bits<2>, gemv_of_bits<3>, gemv_of_bits<4>,
-    gemv_of_bits<5>, gemv_of_bits<6>, gemv_of_bits<7>, gemv_of_bits<8>
-};
+constexpr std::array<Launch, 8> kLaunches = {gemv_of_bits<1>, gemv_of_bits<2>, gemv_of_bits<3>,
+                                             gemv_of_bits<4>, gemv_of_bits<5>, gemv_of_bits<6>,
+                                             gemv_of_bits<7>, gemv_of_bits<8>};
 
 }  // namespace
 

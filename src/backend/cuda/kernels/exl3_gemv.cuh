@@ -1,19 +1,19 @@
 // y[r, n] = sum_k x[r, k] Wt[k, n] for up to eight rows, straight from trellis words.
 //
-// Form (found best on an H200 of those tried): a CTA of 16 warps per SM owns whole groups of columns
-// over all inputs, so nothing is summed across CTAs; its warps take turns on chunks of the inputs.
-// Weights are the A operand of the tensor cores: lane 4 g + t decodes run g of input tile t, that is
-// 16 inputs of columns g and g + 8, and holds just what an A fragment wants of them.
-//   mul1: the weight is affine in the sum of the product's four bytes, so the product itself, as four
-//   unsigned bytes along k, meets the activation's byte four times over (exact integers). A second
-//   column carries the residual of the rounded activation, which makes it 15 bits.
-//   3inst, mcg: the two halves whose sum is the weight, as two numbers along k, meet the activation
-//   twice over; their sum is not rounded to a half as the codebook says, 2^-11 at most.
-// Weights stream through a ring in shared memory that every lane fills and reads by itself: no
-// barrier. Activations are rounded to the row's scale in the prologue.
+// Form (found best on an H200 of those tried): a CTA of 16 warps per SM owns whole groups of
+// columns over all inputs, so nothing is summed across CTAs; its warps take turns on chunks of the
+// inputs. Weights are the A operand of the tensor cores: lane 4 g + t decodes run g of input tile
+// t, that is 16 inputs of columns g and g + 8, and holds just what an A fragment wants of them.
 //
-// Traffic: K bits per weight once, from DRAM; 2 bytes per activation and CTA from L2. Bound by issue
-// slots for K <= 5 and by DRAM for K = 8 on a H200: cuda.md has the measured shares.
+// mul1: the weight is affine in the sum of the product's four bytes, so the product itself, as four
+// unsigned bytes along k, meets the activation's byte four times over (exact integers). A second
+// column carries the residual of the rounded activation, which makes it 15 bits.
+//
+// 3inst, mcg: the two halves whose sum is the weight, as two numbers along k, meet the activation
+// twice over; their sum is not rounded to a half as the codebook says, 2^-11 at most.
+//
+// Traffic: K bits per weight once, from DRAM; 2 bytes per activation and CTA from L2. Bound by
+// issue slots for K <= 5 and by DRAM for K = 8 on a H200: cuda.md has the measured shares.
 #pragma once
 
 #include "backend/cuda/device/codebook.cuh"
@@ -43,12 +43,12 @@ namespace gemv {
 /// integer pipes (measured on an H200).
 template <int kBits, exl3::Codebook kCodebook>
 inline constexpr int kBalanced =
-    kCodebook != exl3::Codebook::kMul1 ? 4 : (kBits == 8 ? 0 : (kBits % 2 == 0 && kBits < 6 ? 2 : 3));
+    kCodebook != exl3::Codebook::kMul1 ? 4
+                                       : (kBits == 8 ? 0 : (kBits % 2 == 0 && kBits < 6 ? 2 : 3));
 
 template <int kBits, exl3::Codebook kCodebook>
-__device__ __forceinline__ uint32_t decode(
-    const uint32_t (&run)[kBits], uint32_t before, int index, bool balanced
-) {
+__device__ __forceinline__ uint32_t
+decode(const uint32_t (&run)[kBits], uint32_t before, int index, bool balanced) {
   if (!balanced) return mix<kCodebook>(window<kBits>(run, before, index));
   const WindowWord found = window_word<kBits>(run, before, index);
   // Half 0 times 1, or times 256 and a byte further up: the word's lower or upper half.
@@ -236,7 +236,8 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
   const int steps = (chunks - warp + Shape::kWarps - 1) / Shape::kWarps;  // of this warp, per group
   const int begin = share.first(static_cast<int>(blockIdx.x));
   const int end = share.first(static_cast<int>(blockIdx.x) + 1);
-  const uint32_t ring = shared_address(shared) + warp * Shape::kSlots * Shape::kSlotBytes + lane * 16;
+  const uint32_t ring =
+      shared_address(shared) + warp * Shape::kSlots * Shape::kSlotBytes + lane * 16;
   const uint32_t ring_end = ring + Shape::kSlots * Shape::kSlotBytes;
   Sum* sums = reinterpret_cast<Sum*>(shared + Shape::kRingBytes);
   char* activations = shared + Shape::kRingBytes + Shape::kSumBytes;
@@ -321,7 +322,8 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
           warp_sums[row][1][warp] = residual_sum;
         }
       }
-      if (tid == 0) row_scales[row].scale = unit * (Shape::kIntegers ? 32767.0f / 127.0f : 32767.0f);
+      if (tid == 0)
+        row_scales[row].scale = unit * (Shape::kIntegers ? 32767.0f / 127.0f : 32767.0f);
     }
     __syncthreads();
     if constexpr (Shape::kIntegers) {
@@ -418,11 +420,11 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
           const auto rest = static_cast<float>(residual - 510 * scale.residual_sum);
           const float activation =
               static_cast<float>(scale.sum) + static_cast<float>(scale.residual_sum) / 254.0f;
-          y = 0.00676727294921875f * (centered + rest / 254.0f) -
-              0.0018157958984375f * activation;
+          y = 0.00676727294921875f * (centered + rest / 254.0f) - 0.0018157958984375f * activation;
         }
         const int64_t n =
-            static_cast<int64_t>(group - first + 1 - pending + batch) * Shape::kGroupColumns + column;
+            static_cast<int64_t>(group - first + 1 - pending + batch) * Shape::kGroupColumns +
+            column;
         const int64_t stride = static_cast<int64_t>(current.groups) * Shape::kGroupColumns;
         current.y[row * stride + n] = scale.scale * y;
       }

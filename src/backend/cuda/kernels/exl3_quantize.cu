@@ -10,9 +10,8 @@
 namespace trellis::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kWarp) quantize_kernel(
-    const __grid_constant__ QuantizeProblem problem
-) {
+__global__ void __launch_bounds__(kWarp)
+    quantize_kernel(const __grid_constant__ QuantizeProblem problem) {
   dependents_launch();
   const int lane = static_cast<int>(threadIdx.x);
   const int64_t block = blockIdx.x;

@@ -50,9 +50,8 @@ struct RotatedOutputs {
   RotatedOutput matrices[kMostMatrices];
 };
 
-__global__ void __launch_bounds__(kThreads) rotate_output_kernel(
-    const __grid_constant__ RotatedOutputs outputs
-) {
+__global__ void __launch_bounds__(kThreads)
+    rotate_output_kernel(const __grid_constant__ RotatedOutputs outputs) {
   const RotatedOutput& output = outputs.matrices[blockIdx.z];
   dependents_launch();
   dependencies_wait();

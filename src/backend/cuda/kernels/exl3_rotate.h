@@ -18,7 +18,7 @@ void exl3_rotate_input(
 /// One matrix's products on their way out.
 struct RotatedOutput {
   const uint16_t* svh = nullptr;
-  const float* bias = nullptr;  // or null
+  const float* bias = nullptr;   // or null
   const float* inner = nullptr;  // [rows, padded_out]
   float* y = nullptr;            // [rows, out_features]
   int64_t padded_out = 0;
@@ -30,8 +30,6 @@ inline RotatedOutput rotated_output(const Exl3Matrix& matrix, const float* inner
 }
 
 /// y = svh * H(inner) + bias for up to kMostMatrices matrices.
-void exl3_rotate_outputs(
-    cudaStream_t stream, std::span<const RotatedOutput> outputs, int64_t rows
-);
+void exl3_rotate_outputs(cudaStream_t stream, std::span<const RotatedOutput> outputs, int64_t rows);
 
 }  // namespace trellis::cuda

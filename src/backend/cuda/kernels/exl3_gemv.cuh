@@ -322,8 +322,9 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
           warp_sums[row][1][warp] = residual_sum;
         }
       }
-      if (tid == 0)
+      if (tid == 0) {
         row_scales[row].scale = unit * (Shape::kIntegers ? 32767.0f / 127.0f : 32767.0f);
+      }
     }
     __syncthreads();
     if constexpr (Shape::kIntegers) {

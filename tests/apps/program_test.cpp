@@ -243,6 +243,17 @@ TEST(Bench, ReportsItsFields) {
   EXPECT_TRUE(document["isa"].is_string());
 }
 
+TEST(Bench, DecodesBehindAContextOfItsOwn) {
+  const Json document = document_of(run_program(
+      {"bench", "-m", kModel, "--prompt", "16", "--context", "40", "--generate", "4", "--threads",
+       "1", "--json"}
+  ));
+
+  EXPECT_EQ(document["prompt"], 16);
+  EXPECT_EQ(document["context"], 40);
+  EXPECT_GT(document["decode_tokens_per_s"].get<double>(), 0);
+}
+
 TEST(Chat, AnswersTheSamplePromptWhenNobodyAsks) {
   const ProgramResult result = run_program({"chat", "-m", kModel, "--max-tokens", "12"});
 

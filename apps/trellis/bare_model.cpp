@@ -1,7 +1,9 @@
 #include "apps/trellis/bare_model.h"
 
 #include "apps/trellis/memory_plan.h"
+#include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
+#include "apps/trellis/shapes.h"
 #include "checkpoint/checkpoint.h"
 
 namespace trellis {
@@ -14,7 +16,7 @@ int num_pages(int num_sequences, int64_t sequence_tokens) {
 }  // namespace
 
 BareModel::BareModel(
-    std::unique_ptr<Model> model, Backend& backend, KvTypes cache_types, int num_sequences,
+    std::shared_ptr<const Model> model, Backend& backend, KvTypes cache_types, int num_sequences,
     int64_t sequence_tokens
 )
     : model_(std::move(model)),
@@ -60,6 +62,22 @@ std::unique_ptr<BareModel> load_bare_model(
   });
   return std::make_unique<BareModel>(
       std::move(model), backend, cache_types, num_sequences, sequence_tokens
+  );
+}
+
+std::unique_ptr<BareModel> make_random_bare_model(
+    const std::string& shape, const RandomWeights& weights, Backend& backend, KvTypes cache_types,
+    int num_sequences, int64_t sequence_tokens
+) {
+  const ModelConfig config = shape_config(shape);
+  const MemoryPlan plan = plan_random_memory(
+      config, weights.bits, weights.head_bits, cache_types, sequence_tokens * num_sequences
+  );
+  require_memory(backend, shape, plan.total());
+  print_note(fmt::format("Making random weights in the shape of {}\n", shape));
+  return std::make_unique<BareModel>(
+      make_random_model(config, weights, backend), backend, cache_types, num_sequences,
+      sequence_tokens
   );
 }
 

@@ -21,7 +21,7 @@ namespace trellis {
 class BareModel {
  public:
   BareModel(
-      std::unique_ptr<Model> model, Backend& backend, KvTypes cache_types, int num_sequences,
+      std::shared_ptr<const Model> model, Backend& backend, KvTypes cache_types, int num_sequences,
       int64_t sequence_tokens
   );
 
@@ -35,10 +35,11 @@ class BareModel {
   std::span<const float> run_all(int64_t position, std::span<const int32_t> tokens);
 
   const Model& model() const { return *model_; }
+  int num_sequences() const { return static_cast<int>(sequences_.size()); }
   int64_t vocab_size() const { return runner_.vocab_size(); }
 
  private:
-  std::unique_ptr<Model> model_;
+  std::shared_ptr<const Model> model_;  // several caches may stand beside one model
   CacheStorage cache_;
   PagePool pool_;
   std::vector<SequenceCache> sequences_;
@@ -51,6 +52,13 @@ class BareModel {
 std::unique_ptr<BareModel> load_bare_model(
     const std::string& directory, Backend& backend, KvTypes cache_types, int num_sequences,
     int64_t sequence_tokens
+);
+
+/// A model of random weights; `shape`, a name that shape_config() knows, is what messages call it.
+/// Throws UserError where memory would not suffice.
+std::unique_ptr<BareModel> make_random_bare_model(
+    const std::string& shape, const RandomWeights& weights, Backend& backend, KvTypes cache_types,
+    int num_sequences, int64_t sequence_tokens
 );
 
 /// Throws UserError naming `what` if the backend has fewer bytes left than it needs.

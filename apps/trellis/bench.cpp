@@ -1,27 +1,21 @@
 // `trellis bench`: speed of prompts and of single tokens, beside the memory bandwidth measured just
 // before by the same program. No sampling and no text: what is timed is the model.
 #include "apps/trellis/bare_model.h"
-#include "apps/trellis/memory_plan.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/model_speed.h"
 #include "apps/trellis/option_values.h"
 #include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/shapes.h"
 #include "apps/trellis/verbs.h"
-#include "base/memory_bandwidth.h"
-#include "base/thread_pool.h"
 
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <optional>
 
 namespace trellis {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr int64_t kChunkTokens = 512;
 constexpr int64_t kMostTokens = int64_t{1} << 20;
 constexpr int64_t kMostBatch = 256;
 constexpr const char* kExamples =
@@ -29,8 +23,10 @@ constexpr const char* kExamples =
     "  trellis bench -m DIR\n"
     "  trellis bench --shape llama-3.2-1b --bits 4 --prompt 512 --generate 128 --threads 2\n"
     "  trellis bench --shape qwen3-0.6b --batch 4 --json\n"
+    "  trellis bench --shape llama-3.1-8b --backend cuda --prompt 2048 --chunk 2048 --context "
+    "1024\n"
     "A token decoded reads all weights once: its speed times their bytes is the share of the\n"
-    "memory bandwidth (GB/s = 10^9 bytes a second), measured just before by the same threads.";
+    "memory bandwidth (GB/s = 10^9 bytes a second), measured just before on the same device.";
 
 struct BenchArguments {
   ModelArguments model;
@@ -39,79 +35,30 @@ struct BenchArguments {
   std::string codebook = "mul1";
   int head_bits = 6;
   int64_t prompt = 512;
+  std::optional<int64_t> context;
   int64_t generate = 128;
+  int64_t chunk = 512;
   int batch = 1;
   bool json = false;
 };
 
-struct Timing {
-  int64_t tokens = 0;
-  double seconds = 0;
-
-  double tokens_per_s() const { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
-};
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-/// Any tokens do; these are spread over the vocabulary.
-std::vector<int32_t> make_tokens(int64_t count, int64_t vocab) {
-  constexpr int64_t kStride = 7919;
-  std::vector<int32_t> tokens(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) {
-    tokens[static_cast<size_t>(i)] = static_cast<int32_t>((i + 1) * kStride % vocab);
-  }
-  return tokens;
-}
-
-void run_prompt(BareModel& model, int sequence, std::span<const int32_t> tokens) {
-  const auto size = static_cast<int64_t>(tokens.size());
-  for (int64_t begin = 0; begin < size; begin += kChunkTokens) {
-    const int64_t count = std::min(kChunkTokens, size - begin);
-    const int num_logits = begin + count == size ? 1 : 0;
-    model.run(
-        sequence, begin, tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
-        num_logits
-    );
-  }
-}
-
-Timing time_prompts(BareModel& model, const BenchArguments& arguments, ProgressBar& bar) {
-  Timing timing;
-  const auto tokens = make_tokens(arguments.prompt, model.vocab_size());
-  for (int sequence = 0; sequence < arguments.batch; ++sequence) {
-    const Clock::time_point begin = Clock::now();
-    run_prompt(model, sequence, tokens);
-    timing.seconds += seconds_since(begin);
-    timing.tokens += arguments.prompt;
-    bar.update(sequence + 1, arguments.batch);
-  }
-  return timing;
-}
-
-Timing time_decoding(BareModel& model, const BenchArguments& arguments, ProgressBar& bar) {
-  Timing timing;
-  for (int64_t i = 0; i < arguments.generate; ++i) {
-    const auto tokens = make_tokens(arguments.batch, model.vocab_size());
-    const Clock::time_point begin = Clock::now();
-    model.run_all(arguments.prompt + i, tokens);
-    timing.seconds += seconds_since(begin);
-    timing.tokens += arguments.batch;
-    bar.update(static_cast<double>(i + 1), static_cast<double>(arguments.generate));
-  }
-  return timing;
+SpeedPlan speed_plan(const BenchArguments& arguments) {
+  return {
+      arguments.prompt, arguments.context.value_or(arguments.prompt), arguments.generate,
+      arguments.chunk
+  };
 }
 
 int64_t sequence_tokens(const BenchArguments& arguments, const ModelConfig& config) {
-  const int64_t tokens = arguments.prompt + arguments.generate;
-  if (tokens > config.max_position_embeddings) {
+  const SpeedPlan plan = speed_plan(arguments);
+  if (plan.sequence_tokens() > config.max_position_embeddings) {
     throw UserError(
-        "--prompt {} and --generate {} are more than the {} tokens that the model takes",
-        arguments.prompt, arguments.generate, config.max_position_embeddings
+        "--prompt {}, --context {} and --generate {} are more than the {} tokens that the model "
+        "takes",
+        plan.prompt, plan.context, plan.generate, config.max_position_embeddings
     );
   }
-  return tokens;
+  return plan.sequence_tokens();
 }
 
 std::unique_ptr<BareModel> make_bare_model(const BenchArguments& arguments, Backend& backend) {
@@ -122,19 +69,11 @@ std::unique_ptr<BareModel> make_bare_model(const BenchArguments& arguments, Back
     const int64_t tokens = sequence_tokens(arguments, read_model_config(directory));
     return load_bare_model(directory, backend, types, arguments.batch, tokens);
   }
-  const ModelConfig config = shape_config(*arguments.shape);
-  const int64_t tokens = sequence_tokens(arguments, config);
-  const MemoryPlan plan = plan_random_memory(
-      config, arguments.bits, arguments.head_bits, types, tokens * arguments.batch
-  );
-  require_memory(backend, *arguments.shape, plan.total());
-  print_note(fmt::format("Making random weights in the shape of {}\n", *arguments.shape));
+  const int64_t tokens = sequence_tokens(arguments, shape_config(*arguments.shape));
   const RandomWeights weights{
       arguments.bits, parse_codebook(arguments.codebook), arguments.head_bits, 0
   };
-  return std::make_unique<BareModel>(
-      make_random_model(config, weights, backend), backend, types, arguments.batch, tokens
-  );
+  return make_random_bare_model(*arguments.shape, weights, backend, types, arguments.batch, tokens);
 }
 
 OrderedJson report(
@@ -157,6 +96,7 @@ OrderedJson report(
   document["weight_bytes"] = model.weight_bytes();
   document["cache_type"] = kv_types_name(cache_types(arguments.model));
   document["prompt"] = arguments.prompt;
+  document["context"] = speed_plan(arguments).context;
   document["generate"] = arguments.generate;
   document["batch"] = arguments.batch;
   return document;
@@ -182,21 +122,11 @@ int bench(const BenchArguments& arguments) {
   }
   const auto backend = create_backend(arguments.model.backend, backend_options(arguments.model));
   const auto model = make_bare_model(arguments, *backend);
-  double bandwidth = 0;  // GB/s
-  {
-    ThreadPool pool(backend->num_threads());
-    bandwidth = measure_read_bandwidth(pool);
-  }
+  const double bandwidth = backend->measure_bandwidth();
   ProgressBar bar("Measuring", "steps");
-  run_prompt(
-      *model, 0,
-      make_tokens(
-          std::min<int64_t>(8, arguments.prompt + arguments.generate),
-          model->vocab_size()
-      )
-  );  // touches every weight once
-  const Timing prompt = time_prompts(*model, arguments, bar);
-  const Timing decode = time_decoding(*model, arguments, bar);
+  const SpeedPlan plan = speed_plan(arguments);
+  const Timing prompt = time_prompts(*model, plan, bar);
+  const Timing decode = time_decoding(*model, plan, bar);
   bar.clear();
   const OrderedJson document =
       report(arguments, *backend, model->model(), prompt, decode, bandwidth);
@@ -236,6 +166,17 @@ RunVerb define_bench(CLI::App& command) {
   whole_number(
       command.add_option("--prompt", arguments->prompt, "Prompt tokens of each sequence"), 0,
       kMostTokens
+  )
+      ->capture_default_str();
+  whole_number(
+      command.add_option(
+          "--context", arguments->context,
+          "Tokens in the cache of each sequence when decoding begins; by default those of --prompt"
+      ),
+      0, kMostTokens
+  );
+  whole_number(
+      command.add_option("--chunk", arguments->chunk, "Prompt tokens of one step"), 1, kMostTokens
   )
       ->capture_default_str();
   whole_number(

@@ -39,6 +39,7 @@ constexpr Verb kVerbs[] = {
     {"perplexity", "Measure how well a model predicts a text", define_perplexity},
     {"bench", "Measure speed and its share of the memory bandwidth", define_bench},
     {"devices", "List the CPU and the GPUs, or say why there is no GPU", define_devices},
+    {"gpu-check", "Check and measure a GPU, and write a report", define_gpu_check},
 };
 
 /// Prints "trellis: message" as a single line and returns the code. Messages quote what files hold,

@@ -21,6 +21,7 @@ RunVerb define_quantize(CLI::App& command);
 RunVerb define_perplexity(CLI::App& command);
 RunVerb define_bench(CLI::App& command);
 RunVerb define_devices(CLI::App& command);
+RunVerb define_gpu_check(CLI::App& command);
 
 /// The flags do not go together; the exit code is 2, as for those that CLI11 refuses.
 class UsageError : public UserError {

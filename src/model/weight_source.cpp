@@ -4,7 +4,7 @@
 #include "checkpoint/weights.h"
 
 #include <cmath>
-#include <random>
+#include <span>
 
 namespace trellis {
 namespace {
@@ -30,9 +30,19 @@ class CheckpointSource final : public WeightSource {
   const Checkpoint& checkpoint_;
 };
 
+/// The index-th number of SplitMix64 (Steele et al. 2014): as fast as memory, and never the same
+/// number twice, so that no cache and no compression of a device can shorten a benchmark.
+uint64_t splitmix64(uint64_t index) {
+  uint64_t z = (index + 1) * 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
 class RandomSource final : public WeightSource {
  public:
-  explicit RandomSource(const RandomWeights& options) : options_(options), random_(options.seed) {}
+  explicit RandomSource(const RandomWeights& options)
+      : options_(options), next_(options.seed << 40) {}
 
   LinearWeight linear(const LinearSpec& spec) override {
     return random_linear(spec.in, spec.out, options_.bits);
@@ -44,10 +54,10 @@ class RandomSource final : public WeightSource {
     return std::vector<float>(static_cast<size_t>(spec.size), 1.0f);
   }
   ConstTensor embedding(const std::string&, int64_t vocab, int64_t hidden) override {
-    storage_ = allocate_host(static_cast<size_t>(vocab * hidden) * 2);
-    auto* halves = static_cast<uint16_t*>(storage_.data());
-    for (int64_t i = 0; i < vocab * hidden; ++i) {
-      halves[i] = static_cast<uint16_t>(0x3000u | (random_() & 0x83FFu));  // +-[0.125, 0.25)
+    constexpr uint64_t kFree = 0x83FF83FF83FF83FFu;       // sign and mantissa of four halves
+    constexpr uint64_t kExponents = 0x3000300030003000u;  // of +-[0.125, 0.25)
+    for (uint64_t& word : words(static_cast<size_t>(vocab * hidden) * 2)) {
+      word = kExponents | (splitmix64(next_++) & kFree);
     }
     return storage_.view(DType::kFloat16, {vocab, hidden});
   }
@@ -56,10 +66,9 @@ class RandomSource final : public WeightSource {
   LinearWeight random_linear(int64_t in, int64_t out, int bits) {
     const int64_t tiles_in = (in + 127) / 128 * 8;
     const int64_t tiles_out = (out + 127) / 128 * 8;
-    const size_t bytes = static_cast<size_t>(tiles_in * tiles_out * 32 * bits);
-    storage_ = allocate_host(bytes);
-    auto* words = static_cast<uint64_t*>(storage_.data());
-    for (size_t i = 0; i < bytes / 8; ++i) words[i] = random_();
+    for (uint64_t& word : words(static_cast<size_t>(tiles_in * tiles_out * 32 * bits))) {
+      word = splitmix64(next_++);
+    }
     Exl3Weight weight;
     weight.bits = bits;
     weight.codebook = options_.codebook;
@@ -73,8 +82,18 @@ class RandomSource final : public WeightSource {
     return weight;
   }
 
+  /// At least `bytes` of storage_. It stays for the next weight: fresh memory costs more than the
+  /// numbers.
+  std::span<uint64_t> words(size_t bytes) {
+    const size_t count = (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t);
+    if (storage_.bytes() < count * sizeof(uint64_t)) {
+      storage_ = allocate_host(count * sizeof(uint64_t));
+    }
+    return {static_cast<uint64_t*>(storage_.data()), count};
+  }
+
   RandomWeights options_;
-  std::mt19937_64 random_;
+  uint64_t next_;  // number of SplitMix64
   Buffer storage_;
 };
 

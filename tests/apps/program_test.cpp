@@ -22,7 +22,7 @@ const std::string kModel = kTinyModel;
 TEST(Program, HelpIsThereForEveryVerb) {
   EXPECT_THAT(run_program({"--help"}).out, HasSubstr("perplexity"));
   for (const char* verb :
-       {"chat", "generate", "inspect", "quantize", "perplexity", "bench", "devices"}) {
+       {"chat", "generate", "inspect", "quantize", "perplexity", "bench", "devices", "gpu-check"}) {
     const ProgramResult result = run_program({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr("Usage: trellis " + std::string(verb)));
@@ -241,6 +241,17 @@ TEST(Bench, ReportsItsFields) {
   }
   EXPECT_EQ(document["threads"], 1);
   EXPECT_TRUE(document["isa"].is_string());
+}
+
+TEST(Bench, DecodesBehindAContextOfItsOwn) {
+  const Json document = document_of(run_program(
+      {"bench", "-m", kModel, "--prompt", "16", "--context", "40", "--generate", "4", "--threads",
+       "1", "--json"}
+  ));
+
+  EXPECT_EQ(document["prompt"], 16);
+  EXPECT_EQ(document["context"], 40);
+  EXPECT_GT(document["decode_tokens_per_s"].get<double>(), 0);
 }
 
 TEST(Chat, AnswersTheSamplePromptWhenNobodyAsks) {

@@ -1,0 +1,63 @@
+#include "apps/trellis/gpu_check/sections.h"
+#include "backend/op_cases.h"
+#include "backend/op_comparison.h"
+#include "backend/reference/reference_backend.h"
+
+#include <memory>
+
+namespace trellis {
+namespace {
+
+using test::OpCase;
+using test::OpComparison;
+using test::OpGroup;
+
+/// Runs every case of a group, also after one has failed.
+std::pair<bool, std::string> run_group(
+    const OpGroup& group, Backend& backend, ActivationPrecision activations, Backend& reference
+) {
+  size_t failed = 0;
+  std::string first_failure;
+  double nearest = 0;  // to the limit, as a share of it
+  for (const OpCase& op_case : group.cases) {
+    std::string failure;
+    try {
+      const OpComparison comparison = compare_op(op_case, backend, activations, reference);
+      if (comparison.limit > 0) nearest = std::max(nearest, comparison.error / comparison.limit);
+      if (!comparison.passed()) {
+        failure = fmt::format(
+            "row {} is off by {:.3g}, allowed are {:.3g}", comparison.row, comparison.error,
+            comparison.limit
+        );
+      }
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    if (failure.empty()) continue;
+    if (failed++ == 0) first_failure = fmt::format("; {}: {}", op_case.name, failure);
+  }
+  return {
+      failed == 0, fmt::format(
+                       "{} of {} cases pass, the largest error is {:.2f} of what is allowed{}",
+                       group.cases.size() - failed, group.cases.size(), nearest, first_failure
+                   )
+  };
+}
+
+}  // namespace
+
+void check_ops(const GpuCheckOptions& options, GpuReport& report) {
+  const auto reference = make_reference_backend({});
+  for (const auto activations : {ActivationPrecision::kAuto, ActivationPrecision::kFloat32}) {
+    const bool exact = activations == ActivationPrecision::kFloat32;
+    const auto backend = create_backend(options.backend, {0, activations});
+    for (const OpGroup& group : test::op_groups()) {
+      if (exact && !group.is_linear) continue;
+      report.check(group.name + (exact ? ", fp32 activations" : ""), [&] {
+        return run_group(group, *backend, activations, *reference);
+      });
+    }
+  }
+}
+
+}  // namespace trellis

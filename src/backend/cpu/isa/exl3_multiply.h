@@ -80,10 +80,10 @@ inline void quantize_block(
   for (int i = 0; i < kBlock; i += kLanes)
     store_int16(natural + i, mul(load(x + i), fill(inverse)));
   to_panel_order(natural, integers);
-  int64_t totals[2] = {0, 0};  // tiles 0, 1 and tiles 2, 3 of each half: the two lanes of an output
-  for (int i = 0; i < kBlock; ++i) totals[(i >> 5) & 1] += natural[i];
   for (int lane = 0; lane < 2; ++lane) {
-    const double offset = -code.center * static_cast<double>(totals[lane]);
+    int32_t total = 0;  // of tiles 0, 1 or tiles 2, 3 of each half: the two lanes of an output
+    for (int i = 0; i < 32; ++i) total += natural[32 * lane + i] + natural[64 + 32 * lane + i];
+    const double offset = -code.center * total;
     result->correction[lane] = static_cast<int32_t>(offset < 0 ? offset - 0.5 : offset + 0.5);
   }
 }

@@ -229,10 +229,15 @@ inline Words window(const Stream& before, const Stream& word) {
   const auto lower = [](const Stream& s) {
     return _mm512_mask_blend_epi16(kOddWords, s.even, _mm512_slli_epi32(s.odd, 16));
   };
-  if constexpr (End < 16) return _mm512_shldi_epi16(lower(before), upper(word), End);
-  if constexpr (End == 16) return upper(word);
-  if constexpr (End == 32) return lower(word);
-  return _mm512_shldi_epi16(upper(word), lower(word), End - 16);
+  if constexpr (End < 16) {
+    return _mm512_shldi_epi16(lower(before), upper(word), End);
+  } else if constexpr (End == 16) {
+    return upper(word);
+  } else if constexpr (End == 32) {
+    return lower(word);
+  } else {
+    return _mm512_shldi_epi16(upper(word), lower(word), End - 16);
+  }
 }
 /// Two bytes of each 32-bit lane, from byte First on, moved to byte To; the others are zero.
 template <int First, int To>
@@ -245,8 +250,8 @@ inline __m512i two_bytes() {
       static_cast<int>(kLane + kNext), static_cast<int>(kLane)
   );
 }
-/// The same of 16 lanes, each alone in 32 bits. No rotation and no funnel shift: they run on the
-/// multiplier's ports.
+/// As window, of 16 lanes, each alone in 32 bits. Without rotations and funnel shifts: they run on
+/// the multiplier's ports.
 template <int End>
 inline __m512i wide_window(__m512i before, __m512i word) {
   if constexpr (End == 16) {

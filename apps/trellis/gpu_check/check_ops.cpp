@@ -1,7 +1,6 @@
 #include "apps/trellis/gpu_check/sections.h"
 #include "backend/op_cases.h"
 #include "backend/op_comparison.h"
-#include "backend/reference/reference_backend.h"
 
 #include <memory>
 
@@ -47,7 +46,7 @@ std::pair<bool, std::string> run_group(
 }  // namespace
 
 void check_ops(const GpuCheckOptions& options, GpuReport& report) {
-  const auto reference = make_reference_backend({});
+  const auto reference = create_backend("reference", {});
   for (const auto activations : {ActivationPrecision::kAuto, ActivationPrecision::kFloat32}) {
     const bool exact = activations == ActivationPrecision::kFloat32;
     const auto backend = create_backend(options.backend, {0, activations});

@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/exl3_dequantize.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
+#include "backend/cuda/kernels/half_matmul.h"
 #include "backend/cuda/kernels/kv_store.h"
 #include "backend/cuda/kernels/norm.h"
 #include "backend/cuda/kernels/rope.h"
@@ -172,6 +173,8 @@ void CudaOps::linear_group(
       dense(x, *layers[i], outputs[i]);
     } else if (gemv_rows(layer, x.rows()) > 0) {
       exl3_by_gemv(x, layer, outputs.subspan(i, 1));
+    } else if (activations_ == ActivationPrecision::kAuto) {
+      exl3_by_matmul(x, *layers[i], outputs[i]);
     } else {
       exl3_by_dequantizing(x, *layers[i], outputs[i]);
     }
@@ -253,6 +256,49 @@ void CudaOps::dense(ConstTensor x, const CudaLinear& layer, Tensor y) {
   problem.rows = x.rows();
   problem.y_stride = problem.out;
   dense_linear(stream_, problem);
+}
+
+void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
+  const Exl3Matrix& matrix = layer.exl3();
+  const int64_t in = matrix.padded_in();
+  const int64_t out = matrix.padded_out();
+  const int64_t rows = x.rows();
+  const int64_t slice =
+      std::clamp(kSliceBytes / (2 * in) / kMatmulColumns * kMatmulColumns, kMatmulColumns, out);
+  const auto scope = workspace_.scope();
+  QuantizeProblem quantize;
+  quantize.num_matrices = 1;
+  quantize.suh[0] = matrix.suh;
+  quantize.x = floats(x);
+  quantize.rows = rows;
+  quantize.in_features = matrix.in_features;
+  quantize.padded_in = in;
+  QuantizedInput& input = quantize.out[0];
+  input.stride = quantized_stride(matrix);
+  input.integers = workspace_.tensor({rows, input.stride}, DType::kInt16).as<int16_t>();
+  input.scales = workspace_.tensor({rows, input.stride / 128}, DType::kFloat32).as<float>();
+  const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
+  const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
+  const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
+  const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
+  exl3_quantize_input(stream_, quantize);
+  halves_of_quantized(stream_, input, halves.as<uint16_t>(), units.as<float>(), rows, in);
+  for (int64_t begin = 0; begin < out; begin += slice) {
+    const int64_t end = std::min(begin + slice, out);
+    exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
+    HalfMatmulProblem problem;
+    problem.a = halves.as<uint16_t>();
+    problem.units = units.as<float>();
+    problem.weight = weights.as<uint16_t>();
+    problem.y = inner.as<float>() + begin;
+    problem.rows = rows;
+    problem.in = in;
+    problem.out = end - begin;
+    problem.y_stride = out;
+    half_matmul(stream_, problem);
+  }
+  const RotatedOutput outputs[] = {rotated_output(matrix, inner.as<float>(), floats(y))};
+  exl3_rotate_outputs(stream_, outputs, rows);
 }
 
 void CudaOps::exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y) {

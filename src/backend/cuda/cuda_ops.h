@@ -55,6 +55,8 @@ class CudaOps final : public Ops {
   void exl3_by_gemv(
       ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs
   );
+  /// Decodes to fp16 in slices and multiplies rounded inputs on the tensor cores: many rows.
+  void exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y);
   /// Decodes to fp16 in slices, multiplies them as dense weights: any format, any number of rows.
   void exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y);
 

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <cwchar>
 
 namespace trellis {
 namespace {
@@ -82,11 +83,11 @@ struct LineEditor::State {
     return static_cast<State*>(state);
   }
   static char* show_prompt(EditLine* editor) { return const_cast<char*>(of(editor)->prompt); }
-  static unsigned char interrupt(EditLine* editor, int) {
+  static unsigned char interrupt(EditLine* editor, wint_t) {
     of(editor)->interrupted = true;
     return CC_EOF;
   }
-  static unsigned char suspend(EditLine*, int) {
+  static unsigned char suspend(EditLine*, wint_t) {
     ::kill(::getpid(), SIGTSTP);  // the library's handler puts the terminal in order around it
     return CC_REFRESH;
   }
@@ -107,8 +108,9 @@ LineEditor::LineEditor() : state_(std::make_unique<State>()) {
   ::el_set(editor, EL_SIGNAL, 1);  // being stopped, ended or resized leaves the terminal in order
   // While a line is edited Ctrl-C and Ctrl-Z are keys and no signals.
   ::el_set(editor, EL_SETTY, "-d", "-isig", nullptr);
-  ::el_set(editor, EL_ADDFN, "interrupt", "Discard the line", &State::interrupt);
-  ::el_set(editor, EL_ADDFN, "suspend", "Stop the program until fg", &State::suspend);
+  // Wide names are taken as they are; of others the library makes copies that it never frees.
+  ::el_wset(editor, EL_ADDFN, L"interrupt", L"Discard the line", &State::interrupt);
+  ::el_wset(editor, EL_ADDFN, L"suspend", L"Stop the program until fg", &State::suspend);
   for (const KeyBinding& binding : kBindings) {
     ::el_set(editor, EL_BIND, binding.keys, binding.command, nullptr);
   }

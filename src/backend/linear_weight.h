@@ -39,4 +39,15 @@ struct Exl3Weight {
 
 using LinearWeight = std::variant<DenseWeight, Exl3Weight>;
 
+/// What the layer takes and gives.
+int64_t input_size(const LinearWeight& weight);
+int64_t output_size(const LinearWeight& weight);
+
+/// Throws UserError unless dense weights of that type can be computed: fp16, bf16 and fp32.
+void require_dense_type(DType dtype);
+
+/// A bias as fp32, whose data may be unaligned: `count` numbers, none for an empty one. Throws
+/// UserError as require_dense_type() does.
+std::vector<float> widen_bias(ConstTensor bias, int64_t count);
+
 }  // namespace trellis

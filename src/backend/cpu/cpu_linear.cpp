@@ -8,49 +8,17 @@
 namespace trellis::cpu {
 namespace {
 
-int64_t input_size(const LinearWeight& weight) {
-  if (const auto* exl3 = std::get_if<Exl3Weight>(&weight)) return exl3->in_features;
-  return std::get<DenseWeight>(weight).weight.dim(1);
-}
-
-int64_t output_size(const LinearWeight& weight) {
-  if (const auto* exl3 = std::get_if<Exl3Weight>(&weight)) return exl3->out_features;
-  return std::get<DenseWeight>(weight).weight.dim(0);
-}
-
 DenseType dense_type(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return DenseType::kFloat32;
-    case DType::kFloat16:
-      return DenseType::kFloat16;
-    case DType::kBFloat16:
-      return DenseType::kBFloat16;
-    default:
-      throw UserError(
-          "a dense weight of type {} cannot be computed; convert it to F16, BF16 or F32",
-          dtype_name(dtype)
-      );
-  }
+  require_dense_type(dtype);
+  if (dtype == DType::kFloat32) return DenseType::kFloat32;
+  return dtype == DType::kFloat16 ? DenseType::kFloat16 : DenseType::kBFloat16;
 }
 
-/// The first `count` numbers as fp32, padded with zeros to a multiple of 128. The data may be
-/// unaligned.
-std::vector<float> widen(ConstTensor vector, int64_t count) {
-  if (vector.empty()) return {};
-  TRELLIS_CHECK(vector.numel() >= count, "a bias for every output");
-  const DenseType type = dense_type(vector.dtype());
-  std::vector<float> numbers(static_cast<size_t>((count + kBlock - 1) / kBlock * kBlock), 0.0f);
-  const auto* bytes = static_cast<const char*>(vector.data());
-  for (int64_t i = 0; i < count; ++i) {
-    float& number = numbers[static_cast<size_t>(i)];
-    if (type == DenseType::kFloat32) {
-      std::memcpy(&number, bytes + 4 * i, sizeof(number));
-    } else {
-      uint16_t bits;
-      std::memcpy(&bits, bytes + 2 * i, sizeof(bits));
-      number = type == DenseType::kFloat16 ? half_to_float(bits) : bfloat16_to_float(bits);
-    }
+/// The bias padded with zeros to whole blocks.
+std::vector<float> block_bias(ConstTensor bias, int64_t count) {
+  std::vector<float> numbers = widen_bias(bias, count);
+  if (!numbers.empty()) {
+    numbers.resize(static_cast<size_t>((count + kBlock - 1) / kBlock * kBlock), 0.0f);
   }
   return numbers;
 }
@@ -110,7 +78,7 @@ void CpuLinear::pack(const DenseWeight& weight, ThreadPool& pool) {
       std::memcpy(rows + row * row_bytes, source + row * source_stride, source_bytes);
     }
   });
-  bias_ = widen(weight.bias, out_features());
+  bias_ = block_bias(weight.bias, out_features());
   dense_.weights = weights_.data();
   dense_.bias = bias_.empty() ? nullptr : bias_.data();
   bytes_ = weights_.bytes() + bias_.size() * sizeof(float);
@@ -132,7 +100,7 @@ void CpuLinear::pack(const Exl3Weight& weight, ThreadPool& pool) {
   svh_ = widen(weight.svh);
   TRELLIS_CHECK_EQ(static_cast<int64_t>(suh_.size()), weight.padded_in(), "input scales");
   TRELLIS_CHECK_EQ(static_cast<int64_t>(svh_.size()), weight.padded_out(), "output scales");
-  bias_ = widen(weight.bias, out_features());
+  bias_ = block_bias(weight.bias, out_features());
 
   exl3_.bits = weight.bits;
   exl3_.codebook = static_cast<int>(weight.codebook);

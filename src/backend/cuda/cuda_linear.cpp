@@ -3,41 +3,15 @@
 #include "backend/cuda/cuda_check.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/exl3_repack.h"
-#include "base/half.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace trellis::cuda {
-namespace {
-
-int64_t input_size(const LinearWeight& weight) {
-  if (const auto* exl3 = std::get_if<Exl3Weight>(&weight)) return exl3->in_features;
-  return std::get<DenseWeight>(weight).weight.dim(1);
-}
-
-int64_t output_size(const LinearWeight& weight) {
-  if (const auto* exl3 = std::get_if<Exl3Weight>(&weight)) return exl3->out_features;
-  return std::get<DenseWeight>(weight).weight.dim(0);
-}
-
 FloatType float_type(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return FloatType::kFloat32;
-    case DType::kFloat16:
-      return FloatType::kFloat16;
-    case DType::kBFloat16:
-      return FloatType::kBFloat16;
-    default:
-      throw UserError(
-          "a dense weight of type {} cannot be computed; convert it to F16, BF16 or F32",
-          dtype_name(dtype)
-      );
-  }
+  require_dense_type(dtype);
+  if (dtype == DType::kFloat32) return FloatType::kFloat32;
+  return dtype == DType::kFloat16 ? FloatType::kFloat16 : FloatType::kBFloat16;
 }
-
-}  // namespace
 
 CudaLinear::CudaLinear(const Backend& owner, const LinearWeight& weight, cudaStream_t stream)
     : PackedLinear(owner, input_size(weight), output_size(weight)), stream_(stream) {
@@ -61,20 +35,8 @@ void* CudaLinear::keep(const void* source, size_t bytes, size_t allocated) {
 }
 
 const float* CudaLinear::keep_bias(ConstTensor bias) {
-  if (bias.empty()) return nullptr;
-  TRELLIS_CHECK(bias.numel() >= out_features(), "a bias for every output");
-  const FloatType type = float_type(bias.dtype());
-  std::vector<float> numbers(static_cast<size_t>(out_features()));
-  const auto* source = static_cast<const char*>(bias.data());
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    if (type == FloatType::kFloat32) {
-      std::memcpy(&numbers[i], source + 4 * i, 4);
-      continue;
-    }
-    uint16_t bits = 0;
-    std::memcpy(&bits, source + 2 * i, 2);
-    numbers[i] = type == FloatType::kFloat16 ? half_to_float(bits) : bfloat16_to_float(bits);
-  }
+  const std::vector<float> numbers = widen_bias(bias, out_features());
+  if (numbers.empty()) return nullptr;
   const void* kept = keep(numbers.data(), numbers.size() * sizeof(float));
   TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_));
   return static_cast<const float*>(kept);

@@ -15,6 +15,9 @@
 
 namespace trellis::cuda {
 
+/// How kernels name a type. Throws UserError for one that no dense weight can have.
+FloatType float_type(DType dtype);
+
 class CudaLinear final : public PackedLinear {
  public:
   /// Uploads and reorders on the stream; done when it returns. Throws UserError.

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace trellis::cuda {
 namespace {
@@ -22,15 +21,9 @@ namespace {
 constexpr int64_t kSliceBytes = int64_t{32} << 20;
 /// Rows up to which several passes of the GEMV beat decoding to memory.
 constexpr int64_t kMostRowsByGemv = 32;
+constexpr size_t kMostLayers = 8;
 
-FloatType float_type(DType dtype) {
-  TRELLIS_CHECK(
-      dtype == DType::kFloat32 || dtype == DType::kFloat16 || dtype == DType::kBFloat16,
-      "numbers of fp32, fp16 or bf16"
-  );
-  if (dtype == DType::kFloat32) return FloatType::kFloat32;
-  return dtype == DType::kFloat16 ? FloatType::kFloat16 : FloatType::kBFloat16;
-}
+static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
 
 KvRows kv_rows(const KvSide& side) {
   KvRows rows;
@@ -159,20 +152,24 @@ void CudaOps::linear_group(
     ConstTensor x, std::span<const PackedLinear* const> weights, std::span<const Tensor> outputs
 ) {
   TRELLIS_CHECK_EQ(weights.size(), outputs.size(), "one output per weight");
-  std::vector<const CudaLinear*> layers;
+  TRELLIS_CHECK(weights.size() <= kMostLayers, "at most 8 layers in a group");
+  std::array<const CudaLinear*, kMostLayers> all{};
   for (size_t i = 0; i < weights.size(); ++i) {
-    layers.push_back(&cuda_linear(*weights[i], backend_));
-    TRELLIS_CHECK_EQ(x.row_size(), layers[i]->in_features(), "inputs of the layer");
-    TRELLIS_CHECK_EQ(outputs[i].row_size(), layers[i]->out_features(), "outputs of the layer");
+    all[i] = &cuda_linear(*weights[i], backend_);
+    TRELLIS_CHECK_EQ(x.row_size(), all[i]->in_features(), "inputs of the layer");
+    TRELLIS_CHECK_EQ(outputs[i].row_size(), all[i]->out_features(), "outputs of the layer");
     TRELLIS_CHECK_EQ(x.rows(), outputs[i].rows(), "one output row per input row");
   }
-  if (gemv_rows(layers, x.rows()) > 0) return exl3_by_gemv(x, layers, outputs);
+  const std::span layers = std::span(all).first(weights.size());
+  if (const int64_t at_once = gemv_rows(layers, x.rows()); at_once > 0) {
+    return exl3_by_gemv(x, layers, outputs, at_once);
+  }
   for (size_t i = 0; i < layers.size(); ++i) {
-    const std::span layer(&layers[i], 1);
+    const std::span layer = layers.subspan(i, 1);
     if (!layers[i]->is_exl3()) {
       dense(x, *layers[i], outputs[i]);
-    } else if (gemv_rows(layer, x.rows()) > 0) {
-      exl3_by_gemv(x, layer, outputs.subspan(i, 1));
+    } else if (const int64_t at_once = gemv_rows(layer, x.rows()); at_once > 0) {
+      exl3_by_gemv(x, layer, outputs.subspan(i, 1), at_once);
     } else if (activations_ == ActivationPrecision::kAuto) {
       exl3_by_matmul(x, *layers[i], outputs[i]);
     } else {
@@ -201,52 +198,59 @@ int64_t CudaOps::gemv_rows(std::span<const CudaLinear* const> layers, int64_t ro
   return 0;
 }
 
-void CudaOps::exl3_by_gemv(
-    ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs
-) {
-  const Exl3Matrix& first = layers[0]->exl3();
+QuantizeProblem CudaOps::quantize(ConstTensor x, std::span<const CudaLinear* const> layers) {
   const int64_t rows = x.rows();
-  const auto scope = workspace_.scope();
-  QuantizeProblem quantize;
-  GemvProblem gemv;
-  quantize.num_matrices = gemv.num_matrices = static_cast<int>(layers.size());
-  quantize.x = floats(x);
-  quantize.rows = rows;
-  quantize.in_features = first.in_features;
-  quantize.padded_in = first.padded_in();
-  gemv.bits = first.layout.bits;
-  gemv.codebook = first.codebook;
-  gemv.chunks = static_cast<int>(first.layout.chunks());
-  std::array<float*, kMostMatrices> inner{};
+  QuantizeProblem problem;
+  problem.num_matrices = static_cast<int>(layers.size());
+  problem.x = floats(x);
+  problem.rows = rows;
+  problem.in_features = x.row_size();
   for (size_t i = 0; i < layers.size(); ++i) {
     const Exl3Matrix& matrix = layers[i]->exl3();
-    QuantizedInput& input = quantize.out[i];
+    QuantizedInput& input = problem.out[i];
     input.stride = quantized_stride(matrix);
     input.integers = workspace_.tensor({rows, input.stride}, DType::kInt16).as<int16_t>();
     input.scales = workspace_.tensor({rows, input.stride / 128}, DType::kFloat32).as<float>();
-    quantize.suh[i] = matrix.suh;
-    inner[i] = workspace_.tensor({rows, matrix.padded_out()}, DType::kFloat32).as<float>();
+    problem.suh[i] = matrix.suh;
+  }
+  exl3_quantize_input(stream_, problem);
+  return problem;
+}
+
+void CudaOps::exl3_by_gemv(
+    ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs,
+    int64_t at_once
+) {
+  const Exl3Layout& layout = layers[0]->exl3().layout;
+  const int64_t rows = x.rows();
+  const auto scope = workspace_.scope();
+  const QuantizeProblem quantized = quantize(x, layers);
+  GemvProblem gemv;
+  gemv.num_matrices = static_cast<int>(layers.size());
+  gemv.bits = layout.bits;
+  gemv.codebook = layers[0]->exl3().codebook;
+  gemv.chunks = static_cast<int>(layout.chunks());
+  std::array<RotatedOutput, kMostMatrices> rotated{};
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Exl3Matrix& matrix = layers[i]->exl3();
+    const Tensor inner = workspace_.tensor({rows, matrix.padded_out()}, DType::kFloat32);
+    rotated[i] = rotated_output(matrix, inner.as<float>(), floats(outputs[i]));
     gemv.matrices[i].words = matrix.words;
     gemv.matrices[i].groups = static_cast<int>(matrix.layout.groups());
+    gemv.matrices[i].input = quantized.out[i];
+    gemv.matrices[i].y = inner.as<float>();
   }
-  exl3_quantize_input(stream_, quantize);
-  const int64_t at_once = gemv_rows(layers, rows);
   for (int64_t begin = 0; begin < rows; begin += at_once) {
     gemv.rows = static_cast<int>(std::min(at_once, rows - begin));
-    for (size_t i = 0; i < layers.size(); ++i) {
-      const QuantizedInput& all = quantize.out[i];
-      gemv.matrices[i].input = {
-          all.integers + begin * all.stride, all.scales + begin * (all.stride / 128), all.stride
-      };
-      gemv.matrices[i].y = inner[i] + begin * layers[i]->exl3().padded_out();
-    }
     exl3_gemv(stream_, gemv, limits_.num_sms);
+    for (size_t i = 0; i < layers.size(); ++i) {
+      QuantizedInput& input = gemv.matrices[i].input;
+      input.integers += gemv.rows * input.stride;
+      input.scales += gemv.rows * (input.stride / 128);
+      gemv.matrices[i].y += gemv.rows * rotated[i].padded_out;
+    }
   }
-  std::vector<RotatedOutput> rotated;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    rotated.push_back(rotated_output(layers[i]->exl3(), inner[i], floats(outputs[i])));
-  }
-  exl3_rotate_outputs(stream_, rotated, rows);
+  exl3_rotate_outputs(stream_, std::span(rotated).first(layers.size()), rows);
 }
 
 void CudaOps::dense(ConstTensor x, const CudaLinear& layer, Tensor y) {
@@ -258,79 +262,71 @@ void CudaOps::dense(ConstTensor x, const CudaLinear& layer, Tensor y) {
   dense_linear(stream_, problem);
 }
 
-void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
-  const Exl3Matrix& matrix = layer.exl3();
+template <typename Multiply>
+void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply) {
   const int64_t in = matrix.padded_in();
   const int64_t out = matrix.padded_out();
-  const int64_t rows = x.rows();
-  const int64_t slice =
-      std::clamp(kSliceBytes / (2 * in) / kMatmulColumns * kMatmulColumns, kMatmulColumns, out);
-  const auto scope = workspace_.scope();
-  QuantizeProblem quantize;
-  quantize.num_matrices = 1;
-  quantize.suh[0] = matrix.suh;
-  quantize.x = floats(x);
-  quantize.rows = rows;
-  quantize.in_features = matrix.in_features;
-  quantize.padded_in = in;
-  QuantizedInput& input = quantize.out[0];
-  input.stride = quantized_stride(matrix);
-  input.integers = workspace_.tensor({rows, input.stride}, DType::kInt16).as<int16_t>();
-  input.scales = workspace_.tensor({rows, input.stride / 128}, DType::kFloat32).as<float>();
-  const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
-  const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
+  const int64_t rows = y.rows();
+  const int64_t slice = std::clamp(
+      kSliceBytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns, out
+  );
   const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
   const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
-  exl3_quantize_input(stream_, quantize);
-  halves_of_quantized(stream_, input, halves.as<uint16_t>(), units.as<float>(), rows, in);
   for (int64_t begin = 0; begin < out; begin += slice) {
     const int64_t end = std::min(begin + slice, out);
     exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
-    HalfMatmulProblem problem;
-    problem.a = halves.as<uint16_t>();
-    problem.units = units.as<float>();
-    problem.weight = weights.as<uint16_t>();
-    problem.y = inner.as<float>() + begin;
-    problem.rows = rows;
-    problem.in = in;
-    problem.out = end - begin;
-    problem.y_stride = out;
-    half_matmul(stream_, problem);
+    multiply(weights.slice_rows(0, end - begin), inner.as<float>() + begin);
   }
   const RotatedOutput outputs[] = {rotated_output(matrix, inner.as<float>(), floats(y))};
   exl3_rotate_outputs(stream_, outputs, rows);
 }
 
+void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
+  const Exl3Matrix& matrix = layer.exl3();
+  const int64_t in = matrix.padded_in();
+  const int64_t rows = x.rows();
+  const auto scope = workspace_.scope();
+  const CudaLinear* layers[] = {&layer};
+  const QuantizeProblem quantized = quantize(x, layers);
+  const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
+  const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
+  halves_of_quantized(
+      stream_, quantized.out[0], halves.as<uint16_t>(), units.as<float>(), rows, in
+  );
+  multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
+    HalfMatmulProblem problem;
+    problem.a = halves.as<uint16_t>();
+    problem.units = units.as<float>();
+    problem.weight = weights.as<uint16_t>();
+    problem.y = inner;
+    problem.rows = rows;
+    problem.in = in;
+    problem.out = weights.rows();
+    problem.y_stride = matrix.padded_out();
+    half_matmul(stream_, problem);
+  });
+}
+
 void CudaOps::exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y) {
   const Exl3Matrix& matrix = layer.exl3();
   const int64_t in = matrix.padded_in();
-  const int64_t out = matrix.padded_out();
   const int64_t rows = x.rows();
-  const int64_t slice = std::clamp(
-      kSliceBytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns, out
-  );
   const auto scope = workspace_.scope();
   const Tensor rotated = workspace_.tensor({rows, in}, DType::kFloat32);
-  const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
-  const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
   exl3_rotate_input(stream_, matrix, floats(x), rotated.as<float>(), rows);
-  for (int64_t begin = 0; begin < out; begin += slice) {
-    const int64_t end = std::min(begin + slice, out);
-    exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
+  multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
     DenseProblem problem;
     problem.weight = weights.data();
     problem.type = FloatType::kFloat16;
     problem.x = rotated.as<float>();
-    problem.y = inner.as<float>() + begin;
+    problem.y = inner;
     problem.rows = rows;
     problem.in = in;
-    problem.out = end - begin;
+    problem.out = weights.rows();
     problem.stride = in;
-    problem.y_stride = out;
+    problem.y_stride = matrix.padded_out();
     dense_linear(stream_, problem);
-  }
-  const RotatedOutput outputs[] = {rotated_output(matrix, inner.as<float>(), floats(y))};
-  exl3_rotate_outputs(stream_, outputs, rows);
+  });
 }
 
 }  // namespace trellis::cuda

@@ -3,8 +3,11 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "backend/cuda/kernels/exl3_quantize.h"
 
 #include <cuda_runtime.h>
+
+#include <span>
 
 namespace trellis::cuda {
 
@@ -51,14 +54,22 @@ class CudaOps final : public Ops {
   /// How many rows of these layers one pass over their weights can serve: 0 if they do not go
   /// together or not through the GEMV at all.
   int64_t gemv_rows(std::span<const CudaLinear* const> layers, int64_t rows) const;
-  /// Rounds the input to 16 bits and streams the weights: layers that share it, in one launch.
+  /// Rounds the input of layers that share it to 16 bits, into the workspace's current scope.
+  QuantizeProblem quantize(ConstTensor x, std::span<const CudaLinear* const> layers);
+  /// Streams the weights over rounded inputs, at_once rows a pass: layers that share their input,
+  /// in one launch.
   void exl3_by_gemv(
-      ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs
+      ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs,
+      int64_t at_once
   );
-  /// Decodes to fp16 in slices and multiplies rounded inputs on the tensor cores: many rows.
+  /// Multiplies rounded inputs with decoded slices on the tensor cores: many rows.
   void exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y);
-  /// Decodes to fp16 in slices, multiplies them as dense weights: any format, any number of rows.
+  /// Multiplies exact inputs with decoded slices as dense weights: any format, any number of rows.
   void exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y);
+  /// y from products with slices of the decoded matrix: multiply(weights, inner) fills as many
+  /// columns of inner, whose rows are padded_out numbers apart, as weights has rows of fp16.
+  template <typename Multiply>
+  void multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply);
 
   const Backend& backend_;
   cudaStream_t stream_;

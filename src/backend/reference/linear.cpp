@@ -46,16 +46,6 @@ void multiply(std::vector<double>& numbers, const std::vector<double>& factors) 
   for (size_t i = 0; i < factors.size(); ++i) numbers[i] *= factors[i];
 }
 
-int64_t input_size(const LinearWeight& weight) {
-  if (const auto* exl3 = std::get_if<Exl3Weight>(&weight)) return exl3->in_features;
-  return std::get<DenseWeight>(weight).weight.dim(1);
-}
-
-int64_t output_size(const LinearWeight& weight) {
-  if (const auto* exl3 = std::get_if<Exl3Weight>(&weight)) return exl3->out_features;
-  return std::get<DenseWeight>(weight).weight.dim(0);
-}
-
 }  // namespace
 
 ReferenceLinear::ReferenceLinear(const Backend& owner, const LinearWeight& weight)

@@ -1,4 +1,5 @@
-// Rounds a rotated block of 128 numbers, spread over a warp, to 16 bits.
+// Rounds a rotated block of 128 numbers, spread over a warp, to 16 bits; and finds the scale of a
+// row of such blocks.
 #pragma once
 
 #include "backend/cuda/device/hadamard.cuh"
@@ -32,6 +33,19 @@ __device__ __forceinline__ void store_quantized(
   rounded.w = static_cast<short>(__float2int_rn(v[3] * inverse));
   reinterpret_cast<short4*>(integers)[lane] = rounded;
   if (lane == 0) *scale = largest / kLargestInteger + poison;
+}
+
+/// The scale of a row of blocks: the largest of theirs, NaN where one of them is. Every lane of the
+/// calling warp has it.
+__device__ __forceinline__ float row_unit(const float* scales, int blocks) {
+  float largest = 0.0f;
+  float poison = 0.0f;
+  for (int i = static_cast<int>(threadIdx.x) % kWarp; i < blocks; i += kWarp) {
+    const float scale = __ldcg(scales + i);
+    largest = fmaxf(largest, scale);
+    poison += scale * 0.0f;
+  }
+  return warp_max(largest) + warp_sum(poison);
 }
 
 }  // namespace trellis::cuda

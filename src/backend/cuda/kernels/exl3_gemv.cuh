@@ -19,6 +19,7 @@
 #include "backend/cuda/device/codebook.cuh"
 #include "backend/cuda/device/gemv_shape.h"
 #include "backend/cuda/device/ptx.cuh"
+#include "backend/cuda/device/quantize_block.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/exl3_window.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
@@ -143,18 +144,6 @@ struct RowScale {
   int sum;      // of the rounded activations, which mul1's affine offset multiplies
   int residual_sum;
 };
-
-/// The scale of a row: its largest block scale, NaN where one of them is. Every lane has it.
-__device__ __forceinline__ float row_unit(const float* scales, int blocks) {
-  float largest = 0.0f;
-  float poison = 0.0f;
-  for (int i = static_cast<int>(threadIdx.x) % kWarp; i < blocks; i += kWarp) {
-    const float scale = __ldcg(scales + i);
-    largest = fmaxf(largest, scale);
-    poison += scale * 0.0f;
-  }
-  return warp_max(largest) + warp_sum(poison);
-}
 
 /// Eight activations of a row, inputs 8 i to 8 i + 7.
 struct Eight {
@@ -307,7 +296,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
     }
     for (int row = 0; row < problem.rows; ++row) {
       const float unit =
-          gemv::row_unit(current.input.scales + row * (current.input.stride / 128), blocks);
+          row_unit(current.input.scales + row * (current.input.stride / 128), blocks);
       int sum = 0;
       int residual_sum = 0;
       for (int i = tid; i < eights; i += Shape::kThreads) {

@@ -30,7 +30,6 @@ struct QuantizeProblem {
   const float* x = nullptr;  // [rows, in_features]
   int64_t rows = 0;
   int64_t in_features = 0;
-  int64_t padded_in = 0;
 };
 
 /// Fills problem.out of every matrix. A row with a number that is not finite gets scales of NaN.

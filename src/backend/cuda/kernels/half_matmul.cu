@@ -6,7 +6,7 @@
 // rows on; wgmma would reach more of an H100.
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
-#include "backend/cuda/device/reduce.cuh"
+#include "backend/cuda/device/quantize_block.cuh"
 #include "backend/cuda/kernels/half_matmul.h"
 
 #include <cuda_fp16.h>
@@ -140,14 +140,7 @@ __global__ void __launch_bounds__(kRowThreads) halves_kernel(
   const int64_t row = blockIdx.x;
   const int tid = static_cast<int>(threadIdx.x);
   const float* scales = input.scales + row * (input.stride / 128);
-  const auto blocks = static_cast<int>(in / 128);
-  float largest = 0.0f;
-  float poison = 0.0f;
-  for (int i = tid % kWarp; i < blocks; i += kWarp) {
-    largest = fmaxf(largest, scales[i]);
-    poison += scales[i] * 0.0f;
-  }
-  const float unit = (warp_max(largest) + warp_sum(poison)) * 32767.0f;
+  const float unit = row_unit(scales, static_cast<int>(in / 128)) * kLargestInteger;
   const float inverse = unit > 0.0f ? 1.0f / unit : 0.0f;
   if (tid == 0) units[row] = unit;
   const int16_t* integers = input.integers + row * input.stride;

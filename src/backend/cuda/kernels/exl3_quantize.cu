@@ -14,8 +14,8 @@ __global__ void __launch_bounds__(kWarp)
     quantize_kernel(const __grid_constant__ QuantizeProblem problem) {
   dependents_launch();
   const int lane = static_cast<int>(threadIdx.x);
-  const int64_t block = blockIdx.x;
-  const int64_t row = blockIdx.y;
+  const int64_t block = blockIdx.y;
+  const int64_t row = blockIdx.x;
   const QuantizedInput& out = problem.out[blockIdx.z];
   const auto* suh = reinterpret_cast<const __half*>(problem.suh[blockIdx.z]);
   const int64_t first = block * kBlock + lane * kLaneNumbers;
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kWarp)
 
 void exl3_quantize_input(cudaStream_t stream, const QuantizeProblem& problem) {
   const dim3 grid(
-      static_cast<unsigned>(problem.out[0].stride / kBlock), static_cast<unsigned>(problem.rows),
+      static_cast<unsigned>(problem.rows), static_cast<unsigned>(problem.out[0].stride / kBlock),
       static_cast<unsigned>(problem.num_matrices)
   );
   launch(stream, {grid, kWarp, 0, true}, quantize_kernel, problem);

@@ -20,7 +20,7 @@ __device__ __forceinline__ float scale_of(const uint16_t* scales, int64_t i) {
 
 /// The block and row of a warp, or false behind the last.
 __device__ __forceinline__ bool find_block(int64_t blocks, int64_t& block) {
-  block = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  block = static_cast<int64_t>(blockIdx.y) * kWarps + threadIdx.x / kWarp;
   return block < blocks;
 }
 
@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(kThreads) rotate_input_kernel(
   dependencies_wait();
   int64_t block = 0;
   if (!find_block(blocks, block)) return;
-  const int64_t row = blockIdx.y;
+  const int64_t row = blockIdx.x;
   const int64_t first = block * kBlock + threadIdx.x % kWarp * kLaneNumbers;
   float v[kLaneNumbers];
 #pragma unroll
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kThreads)
   dependencies_wait();
   int64_t block = 0;
   if (!find_block(output.padded_out / kBlock, block)) return;
-  const int64_t row = blockIdx.y;
+  const int64_t row = blockIdx.x;
   const int64_t first = block * kBlock + threadIdx.x % kWarp * kLaneNumbers;
   float v[kLaneNumbers];
 #pragma unroll
@@ -73,8 +73,9 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+/// Rows on the first axis: it alone may be longer than 65,535.
 dim3 grid_for(int64_t blocks, int64_t rows) {
-  return {static_cast<unsigned>((blocks + kWarps - 1) / kWarps), static_cast<unsigned>(rows)};
+  return {static_cast<unsigned>(rows), static_cast<unsigned>((blocks + kWarps - 1) / kWarps)};
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ int ThreadPool::available_cpus() {
 ThreadPool::ThreadPool(int num_threads) {
   if (num_threads <= 0) num_threads = available_cpus();
   errors_.resize(static_cast<size_t>(num_threads));
+  shares_ = std::vector<Share>(static_cast<size_t>(num_threads));
   workers_.reserve(static_cast<size_t>(num_threads) - 1);
   try {
     for (int worker = 1; worker < num_threads; ++worker) {
@@ -124,10 +125,19 @@ void ThreadPool::for_each(
     body(0, count, 0);
     return;
   }
-  std::atomic<int64_t> next{0};
+  const int64_t threads = num_threads();
+  for (int64_t worker = 0; worker < threads; ++worker) {
+    Share& share = shares_[static_cast<size_t>(worker)];
+    share.next.store(count * worker / threads, std::memory_order_relaxed);
+    share.end = count * (worker + 1) / threads;
+  }
   run([&](int worker) {
-    for (int64_t begin = next.fetch_add(grain); begin < count; begin = next.fetch_add(grain)) {
-      body(begin, std::min(begin + grain, count), worker);
+    for (int64_t i = 0; i < threads; ++i) {
+      Share& share = shares_[static_cast<size_t>((worker + i) % threads)];
+      for (int64_t begin = share.next.fetch_add(grain); begin < share.end;
+           begin = share.next.fetch_add(grain)) {
+        body(begin, std::min(begin + grain, share.end), worker);
+      }
     }
   });
 }

@@ -29,8 +29,8 @@ class ThreadPool {
   /// done. An exception thrown by a worker is rethrown here, the lowest worker's first.
   void run(const std::function<void(int worker)>& task);
 
-  /// Splits [0, count) into pieces of `grain` that workers take as they become free: body(begin,
-  /// end, worker).
+  /// Splits [0, count) into pieces of at most `grain`: body(begin, end, worker). Each worker goes
+  /// through a range of its own in order, then helps with what the others have left.
   void for_each(
       int64_t count, int64_t grain,
       const std::function<void(int64_t begin, int64_t end, int worker)>& body
@@ -44,8 +44,15 @@ class ThreadPool {
   void stop();
   void run_on(int worker);
 
+  /// A worker's range in for_each, alone in its cache line.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
   std::vector<std::thread> workers_;
   std::vector<std::exception_ptr> errors_;
+  std::vector<Share> shares_;
   const std::function<void(int)>* task_ = nullptr;
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> unfinished_{0};

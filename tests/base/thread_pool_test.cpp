@@ -5,6 +5,7 @@
 #include <atomic>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace trellis {
 namespace {
@@ -37,6 +38,19 @@ TEST_P(ThreadPoolOf, CoversARangeExactlyOnce) {
   int wrong = 0;
   for (const auto& count : covered) wrong += count.load() != 1;
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(ThreadPool, LetsAFreeWorkerTakeWhatABusyOneHasLeft) {
+  ThreadPool pool(2);
+  std::atomic<int> done{0};
+
+  // The first piece ends after all others: the second half of its worker's range must go elsewhere.
+  pool.for_each(16, 1, [&](int64_t begin, int64_t, int) {
+    while (begin == 0 && done.load() < 15) std::this_thread::yield();
+    done.fetch_add(1);
+  });
+
+  EXPECT_EQ(done.load(), 16);
 }
 
 TEST_P(ThreadPoolOf, GivesAnExceptionToTheCallerAndGoesOn) {

@@ -13,10 +13,6 @@ namespace {
 constexpr int64_t kDenseOutputBlock = 32;
 constexpr int64_t kDenseRowBlock = 32;
 constexpr int64_t kMostLayers = 8;
-// A thread that goes on with the block of outputs after its last one finds its first words in the
-// cache, which matters where one row makes blocks short; some pieces are left to even out.
-constexpr int64_t kPiecesPerThread = 4;
-constexpr int64_t kMostBlocks = 8;
 
 /// One layer's share of the work: output blocks times row chunks.
 struct Part {
@@ -140,9 +136,7 @@ void CpuOps::linear_group(
       );
     }
   };
-  const int64_t share = num_tasks / (kPiecesPerThread * pool_.num_threads());
-  const int64_t grain = rows == 1 ? std::clamp<int64_t>(share, 1, kMostBlocks) : 1;
-  pool_.for_each(num_tasks, grain, [&](int64_t begin, int64_t end, int worker) {
+  pool_.for_each(num_tasks, 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t task = begin; task < end; ++task) run(task, worker);
   });
 }

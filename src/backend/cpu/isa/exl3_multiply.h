@@ -9,6 +9,8 @@
 
 #include "backend/cpu/isa/exl3_decode.h"
 
+#include <utility>
+
 namespace trellis::cpu::TRELLIS_ISA {
 namespace {
 
@@ -50,14 +52,44 @@ inline void hadamard128(float* x) {
 }
 
 /// Input 64 s + 16 i + r goes to place 64 s + 4 visit_of_row(r) + i.
-template <typename T>
-inline void to_panel_order(const T* x, T* out) {
+inline void to_panel_order(const float* x, float* out) {
   for (int half = 0; half < 2; ++half) {
     for (int row = 0; row < 16; ++row) {
       for (int tile = 0; tile < 4; ++tile)
         out[64 * half + 4 * visit_of_row(row) + tile] = x[64 * half + 16 * tile + row];
     }
   }
+}
+
+using WordVector = int16_t __attribute__((vector_size(64)));
+
+/// out: 32 places of a half, from kFirst on, out of its 64 words.
+template <int kFirst, size_t... kPlaces>
+TRELLIS_INLINE void
+order_words(const WordVector (&half)[2], WordVector& out, std::index_sequence<kPlaces...>) {
+  constexpr auto source = [](int place) { return place % 4 * 16 + row_of_visit(place / 4); };
+  out = __builtin_shufflevector(half[0], half[1], source(kFirst + static_cast<int>(kPlaces))...);
+}
+/// The same with words, a vector at a time.
+TRELLIS_INLINE void to_panel_order(const int16_t* x, int16_t* out) {
+  constexpr auto kPlaces = std::make_index_sequence<32>();
+  for (int half = 0; half < 2; ++half, x += 64, out += 64) {
+    WordVector natural[2];
+    WordVector ordered[2];
+    __builtin_memcpy(natural, x, sizeof(natural));
+    order_words<0>(natural, ordered[0], kPlaces);
+    order_words<32>(natural, ordered[1], kPlaces);
+    __builtin_memcpy(out, ordered, sizeof(ordered));
+  }
+}
+
+inline int32_t total_sum(const Sums& sums) {
+  int32_t lanes[16];
+  static_assert(sizeof(lanes) == sizeof(sums));
+  __builtin_memcpy(lanes, &sums, sizeof(lanes));
+  int32_t total = 0;
+  for (int32_t lane : lanes) total += lane;
+  return total;
 }
 
 inline void quantize_block(
@@ -81,8 +113,10 @@ inline void quantize_block(
     store_int16(natural + i, mul(load(x + i), fill(inverse)));
   to_panel_order(natural, integers);
   for (int lane = 0; lane < 2; ++lane) {
-    int32_t total = 0;  // of tiles 0, 1 or tiles 2, 3 of each half: the two lanes of an output
-    for (int i = 0; i < 32; ++i) total += natural[32 * lane + i] + natural[64 + 32 * lane + i];
+    // Of tiles 0, 1 or tiles 2, 3 of each half: the two lanes of an output.
+    const Words ones = fill_word(1);
+    const Sums sums = dot(zero_sums(), load_words(natural + 32 * lane), ones);
+    const int32_t total = total_sum(dot(sums, load_words(natural + 64 + 32 * lane), ones));
     const double offset = -code.center * total;
     result->correction[lane] = static_cast<int32_t>(offset < 0 ? offset - 0.5 : offset + 0.5);
   }
@@ -170,36 +204,39 @@ void multiply_panel(
   rows_at_once.template operator()<1>();
 }
 
-/// As multiply_integers for one row, each vector of weights used as soon as it is decoded.
+/// A block's products with one row, each vector of weights used as soon as it is decoded. sums: [16
+/// columns][16 lanes].
 template <int kBits, Code kCode>
 void decode_and_multiply(
-    const uint32_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
+    const uint32_t* block, const int16_t* x, const BlockScale& scale, float* sums
 ) {
   constexpr int kGroups = sum_groups(kCode);
-  Sums total[2][2];
-  for (int c = 0; c < 2; ++c) {
-    total[c][0] = kGroups == 1 ? repeat2_sums(scale.correction) : zero_sums();
-    total[c][1] = zero_sums();
-  }
-  const auto add_up = [&] {
+  for (int column = 0; column < 8; ++column, sums += 16) {
+    Sums total[2][2];
     for (int c = 0; c < 2; ++c) {
-      add_scaled(sums + c * 8 * 16, add_sums(total[c][0], total[c][1]), scale.scale);
-      total[c][0] = zero_sums();
+      total[c][0] = kGroups == 1 ? repeat2_sums(scale.correction) : zero_sums();
       total[c][1] = zero_sums();
     }
-  };
-  const auto add_step =
-      [&]<int kStep, int kEnd>(int half, const Stream& before, const Stream& word) {
-        const Words a = repeat4_words(x + half * 64 + visit_of_step(kStep) * 4);
-        Sums& sum = total[column_of_step(kStep)][kStep & 1];
-        sum = dot(sum, integer_weight<kCode, kEnd>(before, word), a);
-        if constexpr (kGroups == 4 && kStep % 16 == 15) add_up();
-      };
-  visit_steps<kBits>(block, column, add_step);
-  if constexpr (kGroups == 1) add_up();
+    const auto add_up = [&] {
+      for (int c = 0; c < 2; ++c) {
+        add_scaled(sums + c * 8 * 16, add_sums(total[c][0], total[c][1]), scale.scale);
+        total[c][0] = zero_sums();
+        total[c][1] = zero_sums();
+      }
+    };
+    const auto add_step =
+        [&]<int kStep, int kEnd>(int half, const Stream& before, const Stream& word) {
+          const Words a = repeat4_words(x + half * 64 + visit_of_step(kStep) * 4);
+          Sums& sum = total[column_of_step(kStep)][kStep & 1];
+          sum = dot(sum, integer_weight<kCode, kEnd>(before, word), a);
+          if constexpr (kGroups == 4 && kStep % 16 == 15) add_up();
+        };
+    visit_steps<kBits>(block, column, add_step);
+    if constexpr (kGroups == 1) add_up();
+  }
 }
 using DecodeAndMultiply = void (*)(
-    const uint32_t* block, int column, const int16_t* x, const BlockScale& scale, float* sums
+    const uint32_t* block, const int16_t* x, const BlockScale& scale, float* sums
 );
 constexpr DecodeAndMultiply kDecodeAndMultiply[3][8] = TRELLIS_ALL_CODES(decode_and_multiply);
 
@@ -270,12 +307,14 @@ void exl3_multiply(
 
   for (int64_t b = 0; b < matrix.in_blocks; ++b, words += block_words) {
     const int64_t place = b * input.rows + begin;
+    if (integers && rows == 1) {
+      kDecodeAndMultiply[matrix.codebook][matrix.bits - 1](
+          words, input.integers + place * kBlock, input.scales[place], sums
+      );
+      continue;
+    }
     for (int column = 0; column < 8; ++column) {
-      if (integers && rows == 1) {
-        kDecodeAndMultiply[matrix.codebook][matrix.bits - 1](
-            words, column, input.integers + place * kBlock, input.scales[place], sums + column * 16
-        );
-      } else if (integers) {
+      if (integers) {
         auto* panel = reinterpret_cast<int16_t*>(scratch);
         kDecodeIntegers[matrix.codebook][matrix.bits - 1](words, column, panel);
         const bool one_group = sum_groups(static_cast<Code>(matrix.codebook)) == 1;

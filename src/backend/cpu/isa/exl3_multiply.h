@@ -235,9 +235,8 @@ void decode_and_multiply(
     if constexpr (kGroups == 1) add_up();
   }
 }
-using DecodeAndMultiply = void (*)(
-    const uint32_t* block, const int16_t* x, const BlockScale& scale, float* sums
-);
+using DecodeAndMultiply =
+    void (*)(const uint32_t* block, const int16_t* x, const BlockScale& scale, float* sums);
 constexpr DecodeAndMultiply kDecodeAndMultiply[3][8] = TRELLIS_ALL_CODES(decode_and_multiply);
 
 /// As above with floats: 32 lanes per column, the second column 8 * 32 floats on, the next row 512.

@@ -1,16 +1,26 @@
 #include "apps/trellis/bare_model.h"
 
-#include "apps/trellis/memory_plan.h"
 #include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/shapes.h"
+#include "apps/trellis/weight_sizes.h"
 #include "checkpoint/checkpoint.h"
+#include "engine/memory_plan.h"
 
 namespace trellis {
 namespace {
 
 int num_pages(int num_sequences, int64_t sequence_tokens) {
   return num_sequences * static_cast<int>((sequence_tokens + kPageTokens - 1) / kPageTokens);
+}
+
+/// Of a cache for these sequences, and of a step of one token of each.
+size_t running_bytes(
+    const ModelConfig& config, KvTypes types, int num_sequences, int64_t sequence_tokens
+) {
+  const auto pages = static_cast<size_t>(num_pages(num_sequences, sequence_tokens));
+  return pages * CacheStorage::bytes_per_page(cache_spec(config, types)) +
+         plan_activation_bytes(config, num_sequences, num_sequences);
 }
 
 }  // namespace
@@ -53,9 +63,10 @@ std::unique_ptr<BareModel> load_bare_model(
 ) {
   const ModelConfig config = read_model_config(directory);
   const Checkpoint checkpoint(directory);
-  const size_t cache_bytes =
-      plan_cache_bytes(config, cache_types, num_pages(num_sequences, sequence_tokens));
-  require_memory(backend, directory, checkpoint.bytes() + cache_bytes);
+  require_memory(
+      backend, directory,
+      checkpoint.bytes() + running_bytes(config, cache_types, num_sequences, sequence_tokens)
+  );
   ProgressBar bar("Loading", "B");
   auto model = load_model(checkpoint, config, backend, [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));
@@ -70,10 +81,11 @@ std::unique_ptr<BareModel> make_random_bare_model(
     int num_sequences, int64_t sequence_tokens
 ) {
   const ModelConfig config = shape_config(shape);
-  const MemoryPlan plan = plan_random_memory(
-      config, weights.bits, weights.head_bits, cache_types, sequence_tokens * num_sequences
+  const WeightSizes sizes = random_weight_sizes(config, weights.bits, weights.head_bits);
+  require_memory(
+      backend, shape,
+      sizes.total() + running_bytes(config, cache_types, num_sequences, sequence_tokens)
   );
-  require_memory(backend, shape, plan.total());
   print_note(fmt::format("Making random weights in the shape of {}\n", shape));
   return std::make_unique<BareModel>(
       make_random_model(config, weights, backend), backend, cache_types, num_sequences,

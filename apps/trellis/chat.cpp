@@ -64,6 +64,7 @@ RunVerb define_chat(CLI::App& command) {
   add_sampling_options(command, arguments->sampling);
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);
+  add_fit_flag(command, arguments->model);
   return [arguments] { return chat(*arguments); };
 }
 

@@ -1,12 +1,13 @@
 // `trellis inspect`: what a model directory holds, how many bits its weights take, and what it
 // needs in memory.
 #include "apps/trellis/layer_summary.h"
-#include "apps/trellis/memory_plan.h"
 #include "apps/trellis/model_arguments.h"
 #include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/verbs.h"
+#include "apps/trellis/weight_sizes.h"
 #include "base/host_memory.h"
+#include "engine/memory_plan.h"
 #include "model/registry.h"
 
 #include <algorithm>
@@ -14,7 +15,6 @@
 namespace trellis {
 namespace {
 
-constexpr int64_t kDefaultContextLimit = 32768;
 constexpr const char* kExamples =
     "Examples:\n"
     "  trellis inspect DIR\n"
@@ -110,13 +110,13 @@ OrderedJson tensors_json(const Checkpoint& checkpoint) {
   return tensors;
 }
 
-OrderedJson memory_json(const MemoryPlan& plan, int64_t context_tokens, size_t available) {
+OrderedJson memory_json(const MemoryPlan& plan, const WeightSizes& weights, size_t available) {
   OrderedJson document;
-  document["context_tokens"] = context_tokens;
-  document["linear_bytes"] = plan.linear_bytes;
-  document["embedding_bytes"] = plan.embedding_bytes;
-  document["cache_bytes"] = plan.cache_bytes;
-  document["cache_bytes_per_token"] = plan.cache_token_bytes;
+  document["context_tokens"] = plan.cache.context_tokens;
+  document["linear_bytes"] = weights.linear_bytes;
+  document["embedding_bytes"] = weights.embedding_bytes;
+  document["cache_bytes"] = plan.cache.bytes();
+  document["cache_bytes_per_token"] = CacheStorage::bytes_per_token(plan.cache.spec);
   document["activation_bytes"] = plan.activation_bytes;
   document["total_bytes"] = plan.total();
   document["available_bytes"] = available;
@@ -195,10 +195,11 @@ int inspect(const InspectArguments& arguments) {
   require_context(directory, arguments.model.context_tokens);
   const ModelSpec spec = make_model_spec(config);
   const Checkpoint checkpoint(directory);
-  const int64_t context = arguments.model.context_tokens > 0
-                              ? arguments.model.context_tokens
-                              : std::min(config.max_position_embeddings, kDefaultContextLimit);
-  const MemoryPlan plan = plan_memory(checkpoint, config, cache_types(arguments.model), context);
+  EngineOptions options;
+  options.context_tokens = arguments.model.context_tokens;
+  options.cache_type = arguments.model.cache_type;
+  const WeightSizes weights = weight_sizes(checkpoint, config);
+  const MemoryPlan plan = plan_memory(options, config, directory, weights.total(), 0);
   const size_t available = available_host_memory();
 
   OrderedJson report = architecture_json(config);
@@ -209,7 +210,7 @@ int inspect(const InspectArguments& arguments) {
   report["layers"] = layers_json(checkpoint, spec);
   report["tensor_bytes"] = checkpoint.bytes();
   report["tensors"] = tensors_json(checkpoint);
-  report["memory"] = memory_json(plan, context, available);
+  report["memory"] = memory_json(plan, weights, available);
   if (arguments.json) {
     print_json(report);
   } else {

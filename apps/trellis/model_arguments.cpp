@@ -10,6 +10,7 @@ namespace trellis {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMostDevices = 63;
 constexpr const char* kMachineGroup = "Memory and machine";
 
 }  // namespace
@@ -27,6 +28,14 @@ void add_backend_options(CLI::App& command, ModelArguments& arguments) {
   one_of(
       command.add_option("--backend", arguments.backend, "What computes; auto = the fastest here"),
       {"auto", "cuda", "cpu", "reference"}
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
+  whole_number(
+      command.add_option(
+          "--device", arguments.device, "Which GPU, as \"trellis devices\" numbers them"
+      ),
+      0, kMostDevices
   )
       ->capture_default_str()
       ->group(kMachineGroup);
@@ -53,6 +62,15 @@ void add_cache_options(CLI::App& command, ModelArguments& arguments) {
       ->capture_default_str()
       ->group(kMachineGroup);
   add_cache_type_option(command, arguments);
+}
+
+void add_fit_flag(CLI::App& command, ModelArguments& arguments) {
+  command
+      .add_flag(
+          "--fit", arguments.fit,
+          "Where memory is short, cache in fewer bits (down to q4), then fewer tokens"
+      )
+      ->group(kMachineGroup);
 }
 
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments) {
@@ -116,6 +134,7 @@ exl3::Codebook parse_codebook(const std::string& name) {
 BackendOptions backend_options(const ModelArguments& arguments) {
   BackendOptions options;
   options.num_threads = arguments.num_threads;
+  options.device = arguments.device;
   if (arguments.activations == "fp32") options.activations = ActivationPrecision::kFloat32;
   return options;
 }
@@ -130,10 +149,12 @@ std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
   EngineOptions options;
   options.model_directory = arguments.model_directory;
   options.backend = arguments.backend;
+  options.device = arguments.device;
   options.num_threads = arguments.num_threads;
   options.exact_activations = arguments.activations == "fp32";
   options.context_tokens = arguments.context_tokens;
   options.cache_type = arguments.cache_type;
+  options.fit = arguments.fit;
   ProgressBar bar("Loading", "B");
   return Engine::load(options, [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));

@@ -16,20 +16,24 @@ namespace trellis {
 struct ModelArguments {
   std::string model_directory;
   std::string backend = "auto";
+  int device = 0;  // which GPU
   int num_threads = 0;
   std::string activations = "auto";
   int64_t context_tokens = 0;  // 0: the model's own limit
   std::string cache_type = "fp16";
+  bool fit = false;  // make the cache as small as memory asks for
 };
 
 /// -m
 CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments);
-/// --backend, --threads, --activations
+/// --backend, --device, --threads, --activations
 void add_backend_options(CLI::App& command, ModelArguments& arguments);
 /// --context, --cache-type
 void add_cache_options(CLI::App& command, ModelArguments& arguments);
 /// --cache-type
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments);
+/// --fit
+void add_fit_flag(CLI::App& command, ModelArguments& arguments);
 /// --threads
 void add_threads_option(CLI::App& command, int& num_threads);
 /// --codebook: a name that parse_codebook() knows

@@ -21,7 +21,8 @@ class Result;
 
 struct EngineOptions {
   std::string model_directory;
-  std::string backend = "auto";  // "auto", "cpu" or "reference"
+  std::string backend = "auto";  // "auto", "cuda", "cpu" or "reference"
+  int device = 0;                // of a backend that has several, as `trellis devices` numbers them
   int num_threads = 0;           // 0: one per CPU
   bool exact_activations =
       false;  // true: linear layers never round their input (--activations fp32)
@@ -30,6 +31,8 @@ struct EngineOptions {
   int64_t cache_tokens = 0;  // tokens of all sequences together; 0: one full context
   std::string cache_type = "fp16";  // of keys and values: "fp16", "fp32", "q2" to "q8", or each
                                     // apart: "q8,q4"
+  bool fit = false;                 // true: where memory is short, fewer bits of the cache, then
+                                    // fewer tokens, instead of an error
   int max_sequences = 16;           // sequences that run side by side
   int step_tokens = 512;  // token budget of one step: prompt chunks and single tokens together
 };
@@ -96,6 +99,7 @@ struct ModelInfo {
   int64_t context_tokens = 0;  // of one sequence, as the engine serves it
   size_t weight_bytes = 0;
   size_t cache_bytes = 0;
+  std::string cache_type;  // as EngineOptions names it
   double load_s = 0.0;
   std::string backend;  // e.g. "cpu avx512, 2 threads"
 };

@@ -68,7 +68,8 @@ class Backend {
 };
 
 /// Makes the backend called name: "cuda", "cpu", "reference", or "auto" (the fastest that this
-/// machine has). Throws UserError saying why there is no GPU, or listing the names for any other.
+/// machine has; a GPU where options.device names another than the first). Throws UserError saying
+/// why there is no such GPU, or listing the names for any other.
 std::unique_ptr<Backend> create_backend(const std::string& name, const BackendOptions& options);
 
 }  // namespace trellis

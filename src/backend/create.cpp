@@ -46,10 +46,14 @@ bool has_usable_gpu() {
 
 std::unique_ptr<Backend> create_backend(const std::string& name, const BackendOptions& options) {
   if (name == "auto") {
-    return create_backend(has_usable_gpu() ? "cuda" : "cpu", options);
+    return create_backend(has_usable_gpu() || options.device > 0 ? "cuda" : "cpu", options);
   }
   for (const Entry& entry : kBackends) {
-    if (name == entry.name) return entry.make(options);
+    if (name != entry.name) continue;
+    if (options.device > 0 && name != "cuda") {
+      throw UserError("the {} backend has no device {}; devices are GPUs", name, options.device);
+    }
+    return entry.make(options);
   }
   std::string names = "auto";
   for (const Entry& entry : kBackends) names += fmt::format(", {}", entry.name);

@@ -1,5 +1,7 @@
 #include "engine/cache_plan.h"
 
+#include "model/model.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -14,10 +16,7 @@ constexpr int64_t kMaxCacheTokens = std::numeric_limits<int32_t>::max() - kPageT
 
 CachePlan plan_cache(const EngineOptions& options, const ModelConfig& config) {
   CachePlan plan;
-  plan.spec = {
-      static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
-      static_cast<int>(config.head_dim), require_kv_types(options.cache_type)
-  };
+  plan.spec = cache_spec(config, require_kv_types(options.cache_type));
   plan.context_tokens = std::min(
       options.context_tokens > 0 ? options.context_tokens : kDefaultContextLimit,
       config.max_position_embeddings

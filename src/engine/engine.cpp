@@ -10,8 +10,8 @@
 #include "checkpoint/generation_config.h"
 #include "checkpoint/model_config.h"
 #include "checkpoint/tokenizer_config.h"
-#include "engine/cache_plan.h"
 #include "engine/generation.h"
+#include "engine/memory_plan.h"
 #include "engine/model_runner.h"
 #include "engine/scheduler.h"
 #include "sampling/validate.h"
@@ -125,10 +125,9 @@ EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) :
   info_.load_s = std::chrono::duration<double>(Clock::now() - begin).count();
   log_info(
       "loaded model={} architecture={} backend=\"{}\" weights_mib={:.0f} context={} "
-      "cache_mib={:.0f} "
-      "seconds={:.2f}",
+      "cache_type={} cache_mib={:.0f} seconds={:.2f}",
       directory.string(), info_.architecture, info_.backend,
-      static_cast<double>(info_.weight_bytes) / (1 << 20), info_.context_tokens,
+      static_cast<double>(info_.weight_bytes) / (1 << 20), info_.context_tokens, info_.cache_type,
       static_cast<double>(info_.cache_bytes) / (1 << 20), info_.load_s
   );
   thread_ = std::thread([this] { loop(); });
@@ -169,21 +168,16 @@ void EngineImpl::load_model_and_cache(
 ) {
   BackendOptions backend_options;
   backend_options.num_threads = options.num_threads;
+  backend_options.device = options.device;
   if (options.exact_activations) backend_options.activations = ActivationPrecision::kFloat32;
   backend_ = create_backend(options.backend, backend_options);
   const Checkpoint checkpoint(options.model_directory);
 
-  const CachePlan plan = plan_cache(options, config);
-  const size_t needed = checkpoint.bytes() + plan.bytes();
-  if (needed > backend_->available_memory()) {
-    const auto gib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
-    throw UserError(
-        "{}: needs {:.1f} GiB (weights {:.1f}, cache for {} tokens {:.1f}) and {:.1f} GiB are "
-        "free; use a smaller context or model",
-        options.model_directory, gib(needed), gib(checkpoint.bytes()), plan.cache_tokens(),
-        gib(plan.bytes()), gib(backend_->available_memory())
-    );
-  }
+  const CachePlan plan =
+      plan_memory(
+          options, config, options.model_directory, checkpoint.bytes(), backend_->available_memory()
+      )
+          .cache;
 
   model_ = load_model(checkpoint, config, *backend_, progress);
   cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
@@ -197,6 +191,7 @@ void EngineImpl::load_model_and_cache(
   info_.context_tokens = plan.context_tokens;
   info_.weight_bytes = model_->weight_bytes();
   info_.cache_bytes = cache_->bytes();
+  info_.cache_type = kv_types_name(plan.spec.types);
   info_.backend =
       fmt::format("{} {}, {} threads", backend_->name(), backend_->isa(), backend_->num_threads());
 }

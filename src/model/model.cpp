@@ -113,10 +113,10 @@ void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor lo
   head_->forward(context, last, logits);
 }
 
-CacheSpec Model::cache_spec(KvTypes types) const {
+CacheSpec cache_spec(const ModelConfig& config, KvTypes types) {
   return {
-      static_cast<int>(config_.num_hidden_layers), static_cast<int>(config_.num_key_value_heads),
-      static_cast<int>(config_.head_dim), types
+      static_cast<int>(config.num_hidden_layers), static_cast<int>(config.num_key_value_heads),
+      static_cast<int>(config.head_dim), types
   };
 }
 

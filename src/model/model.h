@@ -11,6 +11,9 @@
 
 namespace trellis {
 
+/// What a cache for the model looks like.
+CacheSpec cache_spec(const ModelConfig& config, KvTypes types);
+
 class Model {
  public:
   /// Called as weights arrive: bytes packed so far, bytes in all (0 if unknown).
@@ -28,7 +31,7 @@ class Model {
   void forward(const DeviceStep& step, const CacheStorage& cache, Tensor logits) const;
 
   const ModelConfig& config() const { return config_; }
-  CacheSpec cache_spec(KvTypes types) const;
+  CacheSpec cache_spec(KvTypes types) const { return trellis::cache_spec(config_, types); }
   /// Bytes that one step streams: every linear layer once.
   size_t weight_bytes() const { return weight_bytes_; }
 

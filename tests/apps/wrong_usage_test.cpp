@@ -57,6 +57,12 @@ INSTANTIATE_TEST_SUITE_P(
         },
         WrongUsage{"ExtraArgument", {"generate", "a"}, 2, {"unexpected argument \"a\""}},
         WrongUsage{
+            "DeviceOfTheCpu",
+            {"generate", "--prompt", "a", "--backend", "cpu", "--device", "1"},
+            1,
+            {"the cpu backend has no device 1"}
+        },
+        WrongUsage{
             "UnknownBackend",
             {"generate", "--prompt", "a", "--backend", "abacus"},
             2,

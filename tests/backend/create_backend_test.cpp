@@ -1,5 +1,6 @@
 // How a backend is made by name.
 #include "backend/backend.h"
+#include "base/error_matchers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,13 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
+
+TEST(CreateBackend, HasNoSecondDeviceWithoutGpus) {
+  BackendOptions second;
+  second.device = 1;
+  EXPECT_USER_ERROR(create_backend("cpu", second), testing::HasSubstr("no device 1"));
+  EXPECT_USER_ERROR(create_backend("auto", second), testing::HasSubstr("CUDA"));
+}
 
 TEST(CreateBackend, KnowsEveryName) {
   EXPECT_EQ(create_backend("cpu", {})->name(), "cpu");

@@ -53,7 +53,8 @@ void check_contiguous(ConstTensor tensor) {
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const BackendOptions& options)
-      : device_(select(options.device)),
+      : index_(options.device),
+        device_(select(options.device)),
         workspace_(allocate_device),
         ops_(*this, stream_.get(), workspace_, options.activations, limits(device_)) {}
 
@@ -63,16 +64,24 @@ class CudaBackend final : public Backend {
   }
   int num_threads() const override { return 1; }
 
-  Ops& ops() override { return ops_; }
-  Workspace& workspace() override { return workspace_; }
+  Ops& ops() override {
+    make_current();
+    return ops_;
+  }
+  Workspace& workspace() override {
+    make_current();
+    return workspace_;
+  }
 
   Buffer allocate(size_t bytes) override {
+    make_current();
     Buffer buffer = allocate_device(bytes);
     TRELLIS_CUDA_CHECK(cudaMemsetAsync(buffer.data(), 0, bytes, stream_.get()));
     return buffer;
   }
   Buffer allocate_staging(size_t bytes) override { return allocate_pinned(bytes); }
   void upload(Tensor destination, const void* source) override {
+    make_current();
     check_contiguous(destination);
     const size_t bytes = destination.bytes();
     if (bytes > 0 && bytes <= UploadStage::kCapacity) {
@@ -82,15 +91,18 @@ class CudaBackend final : public Backend {
     copy(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
   }
   void download(ConstTensor source, void* destination) override {
+    make_current();
     check_contiguous(source);
     copy(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
   }
 
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
+    make_current();
     return std::make_unique<CudaLinear>(*this, weight, stream_.get());
   }
 
   Replay record(std::function<void()> fn) override {
+    make_current();
     // Relaxed: other threads of the process may use the device meanwhile.
     TRELLIS_CUDA_CHECK(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed));
     cudaGraph_t graph = nullptr;
@@ -101,12 +113,14 @@ class CudaBackend final : public Backend {
       throw;
     }
     TRELLIS_CUDA_CHECK(cudaStreamEndCapture(stream_.get(), &graph));
-    return [recorded = std::make_shared<Graph>(graph), stream = stream_.get()] {
-      recorded->launch(stream);
+    return [this, recorded = std::make_shared<Graph>(graph)] {
+      make_current();
+      recorded->launch(stream_.get());
     };
   }
 
   size_t available_memory() const override {
+    make_current();
     size_t free = 0;
     size_t total = 0;
     TRELLIS_CUDA_CHECK(cudaMemGetInfo(&free, &total));
@@ -114,6 +128,7 @@ class CudaBackend final : public Backend {
   }
 
   double measure_bandwidth() override {
+    make_current();
     constexpr size_t kMostBytes = size_t{2} << 30;
     constexpr size_t kPiece = size_t{1} << 20;
     const size_t bytes = std::min(kMostBytes, available_memory() / 2) / kPiece * kPiece;
@@ -147,6 +162,10 @@ class CudaBackend final : public Backend {
     TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
   }
 
+  /// The runtime's device is a thread's; a backend is made by one thread and used by another.
+  void make_current() const { TRELLIS_CUDA_CHECK(cudaSetDevice(index_)); }
+
+  int index_;
   cudaDeviceProp device_;
   Stream stream_;
   UploadStage stage_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -23,28 +24,14 @@ inline bool more_probable(const Candidate& a, const Candidate& b) {
 class Candidates {
  public:
   /// All ids below logits.size(); NaN counts as impossible.
-  void assign(std::span<const float> logits) {
-    items_.clear();
-    for (size_t id = 0; id < logits.size(); ++id) {
-      const float logit = std::isnan(logits[id]) ? -INFINITY : logits[id];
-      items_.push_back({static_cast<int32_t>(id), logit});
-    }
-    num_sorted_ = 0;
-  }
+  void assign(std::span<const float> logits);
 
   std::vector<Candidate>& items() { return items_; }
   const std::vector<Candidate>& items() const { return items_; }
   size_t size() const { return items_.size(); }
 
-  /// Brings the `count` most probable to the front, in order.
-  void sort_front(size_t count) {
-    count = std::min(count, items_.size());
-    if (count <= num_sorted_) return;
-    const auto end = items_.begin() + static_cast<std::ptrdiff_t>(count);
-    if (count < items_.size()) std::nth_element(items_.begin(), end, items_.end(), more_probable);
-    std::sort(items_.begin(), end, more_probable);
-    num_sorted_ = count;
-  }
+  /// Brings the `count` most probable to the front, in order; the others follow in any.
+  void sort_front(size_t count);
   /// Drops all but the first `count`.
   void keep_front(size_t count) {
     if (count < items_.size()) items_.resize(count);
@@ -53,11 +40,8 @@ class Candidates {
   /// Call after changing the order or the logits of items().
   void forget_order() { num_sorted_ = 0; }
 
-  float max_logit() const {
-    float best = -INFINITY;
-    for (const Candidate& item : items_) best = std::max(best, item.logit);
-    return best;
-  }
+  /// -infinity where no candidate is possible.
+  float max_logit() const;
 
  private:
   std::vector<Candidate> items_;

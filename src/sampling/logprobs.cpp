@@ -1,6 +1,7 @@
 #include "sampling/logprobs.h"
 
 #include "sampling/candidates.h"
+#include "sampling/exp_sum.h"
 
 #include <cmath>
 
@@ -9,10 +10,8 @@ namespace trellis {
 TokenLogprob raw_logprob(std::span<const float> logits, int32_t token, int top) {
   Candidates candidates;
   candidates.assign(logits);
-  const double best = candidates.max_logit();
-  double total = 0.0;
-  for (const Candidate& item : candidates.items()) total += std::exp(item.logit - best);
-  const double log_total = best + std::log(total);
+  const float best = candidates.max_logit();
+  const double log_total = best + std::log(exp_sum(candidates, best));
 
   TokenLogprob result;
   result.token_id = token;

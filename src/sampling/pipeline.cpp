@@ -7,6 +7,9 @@
 #include "sampling/transforms/top_k.h"
 #include "sampling/transforms/top_p.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace trellis {
 namespace {
 
@@ -47,6 +50,12 @@ void apply_transforms(
   for (const Transform& transform : kTransforms) {
     if (transform.enabled(params)) transform.apply(params, counts, candidates);
   }
+}
+
+bool has_preferences(const SamplingParams& params) {
+  return std::any_of(std::begin(kTransforms), std::end(kTransforms), [&](const Transform& t) {
+    return t.is_preference && t.enabled(params);
+  });
 }
 
 void apply_preferences(

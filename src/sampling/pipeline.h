@@ -12,6 +12,9 @@ void apply_transforms(
     const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
 );
 
+/// Whether any of these is switched on.
+bool has_preferences(const SamplingParams& params);
+
 /// Those that change which token is the most probable: all that greedy choice needs.
 void apply_preferences(
     const SamplingParams& params, const TokenCounts& counts, Candidates& candidates

@@ -3,6 +3,10 @@
 #include "base/philox.h"
 #include "sampling/pipeline.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <optional>
 #include <random>
 
 namespace trellis {
@@ -11,6 +15,34 @@ namespace {
 uint64_t random_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+/// The first of the largest logits, or nothing where none is above -infinity.
+std::optional<int32_t> most_probable(std::span<const float> logits) {
+  std::array<float, 16> lanes{};  // running maxima side by side, for the compiler's vectors
+  lanes.fill(-INFINITY);
+  size_t i = 0;
+  for (; i + lanes.size() <= logits.size(); i += lanes.size()) {
+    for (size_t j = 0; j < lanes.size(); ++j) {
+      lanes[j] = logits[i + j] > lanes[j] ? logits[i + j] : lanes[j];
+    }
+  }
+  for (; i < logits.size(); ++i) lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
+  const float best = *std::max_element(lanes.begin(), lanes.end());
+  if (best == -INFINITY) return std::nullopt;
+  return static_cast<int32_t>(std::find(logits.begin(), logits.end(), best) - logits.begin());
+}
+
+/// Gumbel noise of 32 random bits.
+double gumbel_noise(uint32_t bits) {
+  return -std::log(-std::log(uniform_open(bits)));
+}
+/// [ones]: the most noise that bits beginning with exactly that many ones can give.
+std::array<double, 33> make_noise_bounds() {
+  std::array<double, 33> bounds{};
+  for (uint32_t ones = 0; ones < 32; ++ones) bounds[ones] = gumbel_noise(~(0x80000000u >> ones));
+  bounds[32] = gumbel_noise(~0u);
+  return bounds;
 }
 
 }  // namespace
@@ -22,6 +54,10 @@ Sampler::Sampler(const SamplingParams& params, int64_t vocab_size, std::span<con
 
 int32_t Sampler::sample(const SampleRequest& request) {
   const auto vocab = std::min(request.logits.size(), static_cast<size_t>(vocab_size_));
+  const bool is_greedy = params_.temperature == 0.0f;
+  if (is_greedy && request.banned.empty() && !has_preferences(params_)) {
+    if (const auto token = most_probable(request.logits.first(vocab))) return *token;
+  }
   candidates_.assign(request.logits.first(vocab));
   for (const int32_t id : request.banned) {
     if (id >= 0 && static_cast<size_t>(id) < vocab) {
@@ -36,7 +72,7 @@ int32_t Sampler::sample(const SampleRequest& request) {
     }
     return 0;
   }
-  if (params_.temperature == 0.0f) {
+  if (is_greedy) {
     apply_preferences(params_, counts_, candidates_);
     const auto& items = candidates_.items();
     return std::min_element(items.begin(), items.end(), more_probable)->id;
@@ -49,6 +85,7 @@ int32_t Sampler::draw() const {
   const std::array<uint32_t, 2> key = {
       static_cast<uint32_t>(seed_), static_cast<uint32_t>(seed_ >> 32)
   };
+  static const std::array<double, 33> bounds = make_noise_bounds();
   int32_t best_id = candidates_.items().front().id;
   double best = -INFINITY;
   int32_t drawn_group = -1;
@@ -59,8 +96,10 @@ int32_t Sampler::draw() const {
       drawn_group = item.id / 4;
       bits = philox4x32({static_cast<uint32_t>(drawn_group), position_, 0, 0}, key);
     }
-    const double noise = -std::log(-std::log(uniform_open(bits[static_cast<size_t>(item.id % 4)])));
-    const double value = item.logit + noise;
+    const uint32_t random = bits[static_cast<size_t>(item.id % 4)];
+    // Two logarithms only where the noise may be enough: it rarely may.
+    if (item.logit + bounds[static_cast<size_t>(std::countl_one(random))] < best) continue;
+    const double value = item.logit + gumbel_noise(random);
     if (value > best || (value == best && item.id < best_id)) {
       best = value;
       best_id = item.id;

@@ -3,15 +3,14 @@
 #pragma once
 
 #include "sampling/candidates.h"
+#include "sampling/exp_sum.h"
 
 namespace trellis {
 
 /// 0 < p < 1. At least one token stays.
 inline void apply_top_p(float p, Candidates& candidates) {
-  const double best = candidates.max_logit();
-  double total = 0.0;
-  for (const Candidate& item : candidates.items()) total += std::exp(item.logit - best);
-  const double wanted = static_cast<double>(p) * total;
+  const float best = candidates.max_logit();
+  const double wanted = static_cast<double>(p) * exp_sum(candidates, best);
 
   double reached = 0.0;
   size_t kept = 0;
@@ -23,7 +22,7 @@ inline void apply_top_p(float p, Candidates& candidates) {
         candidates.keep_front(kept);
         return;
       }
-      reached += std::exp(candidates.items()[kept].logit - best);
+      reached += std::exp(static_cast<double>(candidates.items()[kept].logit) - best);
     }
   }
 }

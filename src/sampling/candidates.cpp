@@ -1,0 +1,57 @@
+#include "sampling/candidates.h"
+
+#include <array>
+
+namespace trellis {
+namespace {
+
+/// Running maxima side by side; what a compiler turns into vectors.
+constexpr size_t kLanes = 16;
+
+}  // namespace
+
+void Candidates::assign(std::span<const float> logits) {
+  items_.resize(logits.size());
+  for (size_t id = 0; id < logits.size(); ++id) {
+    const float logit = logits[id];
+    items_[id] = {static_cast<int32_t>(id), logit == logit ? logit : -INFINITY};
+  }
+  num_sorted_ = 0;
+}
+
+void Candidates::sort_front(size_t count) {
+  count = std::min(count, items_.size());
+  if (count <= num_sorted_) return;
+  // The front is among the few that are nearly as probable as the first: selecting those takes one
+  // pass, which selecting by rank does not.
+  const auto begin = items_.begin();
+  auto end = items_.end();
+  const float best = max_logit();
+  for (float distance = 4.0f; count < items_.size() / 8 && distance < 1e4f; distance *= 2) {
+    const float least = best - distance;
+    end = std::partition(begin, items_.end(), [least](const Candidate& item) {
+      return item.logit >= least;
+    });
+    if (end - begin >= static_cast<std::ptrdiff_t>(count)) break;
+    end = items_.end();
+  }
+  const auto middle = begin + static_cast<std::ptrdiff_t>(count);
+  if (middle < end) std::nth_element(begin, middle, end, more_probable);
+  std::sort(begin, middle, more_probable);
+  num_sorted_ = count;
+}
+
+float Candidates::max_logit() const {
+  std::array<float, kLanes> best{};
+  best.fill(-INFINITY);
+  size_t i = 0;
+  for (; i + kLanes <= items_.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      best[lane] = std::max(best[lane], items_[i + lane].logit);
+    }
+  }
+  for (; i < items_.size(); ++i) best[0] = std::max(best[0], items_[i].logit);
+  return *std::max_element(best.begin(), best.end());
+}
+
+}  // namespace trellis

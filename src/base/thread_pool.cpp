@@ -16,10 +16,30 @@ namespace {
 // time.
 constexpr int kSpins = 20000;
 
+// The parts of region_.
+constexpr int kNumberShift = 16;
+constexpr uint64_t kOpen = uint64_t{1} << 15;
+constexpr uint64_t kInside = kOpen - 1;
+
+constexpr uint64_t number_of(uint64_t region) {
+  return region >> kNumberShift;
+}
+
 void pause_cpu() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
+}
+
+template <typename Condition>
+void spin_until(const Condition& condition) {
+  for (int spin = 0; !condition(); ++spin) {
+    if (spin < kSpins) {
+      pause_cpu();
+    } else {
+      std::this_thread::yield();
+    }
+  }
 }
 
 }  // namespace
@@ -54,12 +74,8 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_.store(true);
-    generation_.fetch_add(1);
-  }
-  wake_.notify_all();
+  stopping_.store(true);
+  open_region();
   for (std::thread& thread : workers_) thread.join();
 }
 
@@ -73,47 +89,58 @@ void ThreadPool::run_on(int worker) {
 
 void ThreadPool::work(int worker) {
   uint64_t seen = 0;
+  const auto is_new = [&] { return number_of(region_.load(std::memory_order_acquire)) != seen; };
   while (true) {
-    for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen;
-         ++spin) {
-      pause_cpu();
-    }
-    if (generation_.load(std::memory_order_acquire) == seen) {
+    for (int spin = 0; spin < kSpins && !is_new(); ++spin) pause_cpu();
+    if (!is_new()) {
       std::unique_lock lock(mutex_);
       parked_.fetch_add(1);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
+      wake_.wait(lock, is_new);
       parked_.fetch_sub(1);
     }
-    ++seen;
+    uint64_t region = region_.load(std::memory_order_acquire);
+    while ((region & kOpen) != 0 && !region_.compare_exchange_weak(region, region + 1)) {
+    }
+    seen = number_of(region);
+    if ((region & kOpen) == 0) continue;  // the others had done it all
     if (stopping_.load()) return;
+    joined_.fetch_add(1);
     run_on(worker);
-    unfinished_.fetch_sub(1, std::memory_order_release);
+    region_.fetch_sub(1, std::memory_order_release);
   }
 }
 
-void ThreadPool::run(const std::function<void(int)>& task) {
-  task_ = &task;
-  unfinished_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1);
+void ThreadPool::open_region() {
+  joined_.store(0, std::memory_order_relaxed);
+  region_.store(((number_of(region_.load()) + 1) << kNumberShift) | kOpen);
   if (parked_.load() > 0) {
-    // Taking the lock orders this wake-up after a worker's last look at generation_.
+    // Taking the lock orders this wake-up after a worker's last look at region_.
     const std::lock_guard lock(mutex_);
     wake_.notify_all();
   }
+}
+
+void ThreadPool::close_region() {
+  region_.fetch_and(~kOpen);
+  spin_until([&] { return (region_.load(std::memory_order_acquire) & kInside) == 0; });
+}
+
+void ThreadPool::run_region(const std::function<void(int worker)>& task, bool by_every_worker) {
+  task_ = &task;
+  open_region();
   run_on(0);
-  for (int spin = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spin) {
-    if (spin < kSpins) {
-      pause_cpu();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+  if (by_every_worker) spin_until([&] { return joined_.load() == workers_.size(); });
+  close_region();
   for (std::exception_ptr& error : errors_) {
     if (!error) continue;
     const std::exception_ptr first = std::exchange(error, nullptr);
     for (std::exception_ptr& rest : errors_) rest = nullptr;
     std::rethrow_exception(first);
   }
+}
+
+void ThreadPool::run(const std::function<void(int)>& task) {
+  run_region(task, true);
 }
 
 void ThreadPool::for_each(
@@ -131,7 +158,9 @@ void ThreadPool::for_each(
     share.next.store(count * worker / threads, std::memory_order_relaxed);
     share.end = count * (worker + 1) / threads;
   }
-  run([&](int worker) {
+  // Whoever comes last finds nothing left: a worker that the system has put aside is not waited
+  // for, unless it holds a piece.
+  const auto work_through = [&](int worker) {
     for (int64_t i = 0; i < threads; ++i) {
       Share& share = shares_[static_cast<size_t>((worker + i) % threads)];
       for (int64_t begin = share.next.fetch_add(grain); begin < share.end;
@@ -139,7 +168,8 @@ void ThreadPool::for_each(
         body(begin, std::min(begin + grain, share.end), worker);
       }
     }
-  });
+  };
+  run_region(work_through, false);
 }
 
 }  // namespace trellis

@@ -43,6 +43,9 @@ class ThreadPool {
   void work(int worker);
   void stop();
   void run_on(int worker);
+  void open_region();
+  void close_region();
+  void run_region(const std::function<void(int worker)>& task, bool by_every_worker);
 
   /// A worker's range in for_each, alone in its cache line.
   struct alignas(64) Share {
@@ -54,8 +57,10 @@ class ThreadPool {
   std::vector<std::exception_ptr> errors_;
   std::vector<Share> shares_;
   const std::function<void(int)>* task_ = nullptr;
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int> unfinished_{0};
+  /// A region is one call of the task: its number, whether workers may still join it, and how many
+  /// are in it, in one word so that none joins what has been closed.
+  std::atomic<uint64_t> region_{0};
+  std::atomic<size_t> joined_{0};  // workers that have come into the region so far
   std::atomic<bool> stopping_{false};
   std::atomic<int> parked_{0};
   std::mutex mutex_;

@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kDenseOutputBlock = 32;
 constexpr int64_t kDenseRowBlock = 32;
 constexpr int64_t kMostLayers = 8;
+/// Input blocks that are worth a thread: about 2 us.
+constexpr int64_t kPreparedBlocks = 16;
 
 /// One layer's share of the work: output blocks times row chunks.
 struct Part {
@@ -70,7 +72,7 @@ void CpuOps::linear_group(
   const auto scope = workspace_.scope();
   Part parts[kMostLayers];
   int64_t num_tasks = 0;
-  int64_t num_exl3 = 0;
+  int64_t num_blocks = 0;  // of inputs of one row
   ConstTensor dense_input = x;
   for (size_t i = 0; i < weights.size(); ++i) {
     TRELLIS_CHECK(&weights[i]->owner() == &backend_, "a weight that this backend packed");
@@ -87,7 +89,7 @@ void CpuOps::linear_group(
       part.input = make_input(workspace_, matrix, rows, integers);
       output_blocks = part.layer->exl3().out_blocks;
       part.row_chunk = kExl3RowBlock;
-      ++num_exl3;
+      num_blocks += part.input.blocks;
     } else {
       const DenseMatrix& matrix = part.layer->dense();
       if (dense_input.row_size() != matrix.stride) {
@@ -101,15 +103,18 @@ void CpuOps::linear_group(
     num_tasks += part.num_tasks;
   }
 
-  if (num_exl3 > 0) {
-    for_rows(rows, num_exl3 * x.row_size(), [&](int64_t t) {
-      for (size_t i = 0; i < weights.size(); ++i) {
-        const Part& part = parts[i];
-        if (!part.layer->is_exl3()) continue;
-        kernels_.exl3_prepare(part.layer->exl3(), x.row<float>(t), t, part.input);
-      }
-    });
-  }
+  // Blocks of inputs are independent: several threads share even a single row.
+  pool_.for_each(rows * num_blocks, kPreparedBlocks, [&](int64_t begin, int64_t end, int) {
+    while (begin < end) {
+      const int64_t row = begin / num_blocks;
+      int64_t block = begin % num_blocks;
+      const Part* part = parts;
+      for (; block >= part->input.blocks; ++part) block -= part->input.blocks;
+      const int64_t last = std::min(part->input.blocks, block + end - begin);
+      kernels_.exl3_prepare(part->layer->exl3(), x.row<float>(row), row, block, last, part->input);
+      begin += last - block;
+    }
+  });
 
   const int64_t scratch_floats = exl3_scratch_floats(std::min<int64_t>(rows, kExl3RowBlock));
   const Tensor scratch = workspace_.tensor({pool_.num_threads(), scratch_floats}, DType::kFloat32);

@@ -131,10 +131,11 @@ struct KernelTable {
       int64_t rows, float* y, int64_t y_stride
   );
 
-  /// Scales a row's inputs by suh, transforms them, and fills row `row` of input (integers or
-  /// floats, which is there).
+  /// Scales a row's inputs by suh, transforms them, and fills the blocks [first_block, last_block)
+  /// of row `row` of input (integers or floats, which is there).
   void (*exl3_prepare)(
-      const Exl3Matrix& matrix, const float* x, int64_t row, const Exl3Input& input
+      const Exl3Matrix& matrix, const float* x, int64_t row, int64_t first_block,
+      int64_t last_block, const Exl3Input& input
   );
   /// The outputs of one block of 128, for rows [begin, end): y is row 0, column 0 of the whole
   /// output.

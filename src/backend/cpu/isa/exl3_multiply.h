@@ -122,9 +122,12 @@ inline void quantize_block(
   }
 }
 
-void exl3_prepare(const Exl3Matrix& matrix, const float* x, int64_t row, const Exl3Input& input) {
+void exl3_prepare(
+    const Exl3Matrix& matrix, const float* x, int64_t row, int64_t first_block, int64_t last_block,
+    const Exl3Input& input
+) {
   alignas(64) float block[kBlock];
-  for (int64_t b = 0; b < input.blocks; ++b) {
+  for (int64_t b = first_block; b < last_block; ++b) {
     const int64_t begin = b * kBlock;
     const int64_t left = matrix.in_features - begin;
     for (int i = 0; i < kBlock; i += kLanes) {

@@ -63,24 +63,34 @@ class AnyReader {
     const uint32_t* words = static_cast<const uint32_t*>(rows_.numbers) + group * rows_.bits;
     const float step = exl3::kv_step(rows_.scales[group], rows_.bits);
     const float offset = static_cast<float>(1 << (rows_.bits - 1)) - 0.5f;
+    uint32_t codes[kCount];
+    unpack(words, i % exl3::kKvGroup, codes);
 #pragma unroll
-    for (int j = 0; j < kCount; ++j) {
-      piece[j] = (static_cast<float>(code(words, i % exl3::kKvGroup + j)) - offset) * step;
-    }
+    for (int j = 0; j < kCount; ++j) piece[j] = (static_cast<float>(codes[j]) - offset) * step;
   }
 
  private:
-  /// Code `index` of a group: exl3::kv_unpack() for one of them.
-  __device__ __forceinline__ uint32_t code(const uint32_t* words, int index) const {
-    uint32_t result = 0;
+  /// Codes `first` and on of a group: exl3::kv_unpack() for kCount of them.
+  template <int kCount>
+  __device__ __forceinline__ void unpack(
+      const uint32_t* words, int first, uint32_t (&codes)[kCount]
+  ) const {
+    static_assert(kCount <= 8, "fields of 4 bits and less lie in one word");
+#pragma unroll
+    for (uint32_t& code : codes) code = 0;
     for (int remaining = rows_.bits; remaining > 0;) {
       const int width = exl3::kv_plane_width(remaining);
-      const uint32_t* plane = words + (rows_.bits - remaining);
-      const uint32_t field = plane[index * width / 32] >> (index * width % 32);
-      result = (result << width) | (field & ((1u << width) - 1));
+      const uint32_t* plane = words + (rows_.bits - remaining) + first * width / 32;
+      const int shift = first * width % 32;
+      uint32_t word = plane[0];
+#pragma unroll
+      for (int j = 0; j < kCount; ++j) {
+        if (j > 0 && j % 4 == 0 && width == 8) word = plane[j / 4];
+        const uint32_t field = word >> ((shift + j * width) % 32);
+        codes[j] = (codes[j] << width) | (field & ((1u << width) - 1));
+      }
       remaining -= width;
     }
-    return result;
   }
 
   KvRows rows_;

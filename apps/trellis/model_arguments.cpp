@@ -43,7 +43,7 @@ void add_backend_options(CLI::App& command, ModelArguments& arguments) {
   one_of(
       command.add_option(
           "--activations", arguments.activations,
-          "Input of linear layers: auto may round it to integers, fp32 never does"
+          "Input of linear layers and of attention: auto may round it, fp32 never does"
       ),
       {"auto", "fp32"}
   )

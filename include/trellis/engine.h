@@ -21,11 +21,10 @@ class Result;
 
 struct EngineOptions {
   std::string model_directory;
-  std::string backend = "auto";  // "auto", "cuda", "cpu" or "reference"
-  int device = 0;                // of a backend that has several, as `trellis devices` numbers them
-  int num_threads = 0;           // 0: one per CPU
-  bool exact_activations =
-      false;  // true: linear layers never round their input (--activations fp32)
+  std::string backend = "auto";    // "auto", "cuda", "cpu" or "reference"
+  int device = 0;                  // which GPU, as `trellis devices` numbers them
+  int num_threads = 0;             // 0: one per CPU
+  bool exact_activations = false;  // true: no layer rounds its input (--activations fp32)
   int64_t context_tokens =
       0;                     // most tokens of one sequence; 0: the model's own limit, at most 32768
   int64_t cache_tokens = 0;  // tokens of all sequences together; 0: one full context

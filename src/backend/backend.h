@@ -15,8 +15,9 @@
 
 namespace trellis {
 
-/// How a linear layer treats its input: kAuto may round it to integers (within 1.5e-3 relative rms
-/// of exact), kFloat32 never does.
+/// How an op treats its input. kAuto: a linear layer may round it to integers (within 1.5e-3
+/// relative rms of exact), attention of many rows may round queries and weights to fp16, as keys of
+/// an fp16 cache are. kFloat32: nothing is rounded.
 enum class ActivationPrecision : uint8_t { kAuto, kFloat32 };
 
 struct BackendOptions {

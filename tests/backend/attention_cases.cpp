@@ -10,8 +10,11 @@
 namespace trellis::test {
 namespace {
 
+/// Calls of more rows may take a kernel that rounds queries.
+constexpr int64_t kMostExactRows = 32;
+
 OpGroup lengths_group() {
-  OpGroup group{"AttentionLengths", false, {}};
+  OpGroup group{"AttentionLengths", true, {}};
   uint64_t seed = 10000;
   for (const KvType type : {KvType::kFloat16, KvType::kFloat32}) {
     const KvTypes types = same_kv_types(type);
@@ -63,7 +66,7 @@ OpGroup windows_group() {
 }
 
 OpGroup batches_group() {
-  OpGroup group{"AttentionBatches", false, {}};
+  OpGroup group{"AttentionBatches", true, {}};
   const std::vector<std::vector<SequenceShape>> batches = {
       {{1, 1}, {600, 1}, {256, 1}, {257, 1}, {30, 1}},
       {{40, 40}, {300, 1}, {513, 7}},
@@ -73,6 +76,41 @@ OpGroup batches_group() {
   for (const std::vector<SequenceShape>& batch : batches) {
     group.cases.push_back(attention_case({6, 2, 64}, batch, seed += 10));
     group.cases.push_back(attention_case({4, 1, 128, 128}, batch, seed += 10));
+  }
+  return group;
+}
+
+/// Many rows: tiles that end inside a sequence, begin inside a page, or hold a few rows; every way
+/// to share kv heads; every head size.
+OpGroup prompts_group() {
+  OpGroup group{"AttentionPrompts", true, {}};
+  uint64_t seed = 20000;
+  const std::vector<std::vector<SequenceShape>> batches = {
+      {{64, 64}},
+      {{300, 70}},
+      {{33, 33}, {600, 5}, {1, 1}, {290, 17}, {257, 65}},
+  };
+  for (const std::vector<SequenceShape>& batch : batches) {
+    for (const int head_dim : {64, 128}) {
+      group.cases.push_back(attention_case({4, 1, head_dim}, batch, seed += 10));
+    }
+  }
+  for (const int heads : {1, 2, 3, 4, 8, 16, 64}) {
+    group.cases.push_back(attention_case({heads, 1, 64}, {{290, 35}, {9, 9}}, seed += 10));
+  }
+  group.cases.push_back(attention_case({8, 8, 64}, {{290, 35}, {9, 9}}, seed += 10));
+  for (const int head_dim : {8, 20, 32, 64, 80, 96, 112, 128, 160, 256}) {
+    group.cases.push_back(attention_case({4, 2, head_dim}, {{130, 40}}, seed += 10));
+  }
+  return group;
+}
+
+OpGroup prompt_windows_group() {
+  OpGroup group{"AttentionPromptWindows", true, {}};
+  uint64_t seed = 22000;
+  for (const int window : {1, 16, 63, 64, 65, 100, 256, 300, 10000}) {
+    group.cases.push_back(attention_case({4, 2, 64, window}, {{600, 70}}, seed += 10));
+    group.cases.push_back(attention_case({4, 1, 64, window}, {{20, 20}, {513, 37}}, seed += 10));
   }
   return group;
 }
@@ -94,7 +132,7 @@ OpGroup quantized_widths_group() {
 OpGroup quantized_shapes_group() {
   constexpr KvTypes kFour = {KvType::kQ4, KvType::kQ4};
   constexpr KvTypes kMixed = {KvType::kQ8, KvType::kQ4};
-  OpGroup group{"AttentionQuantizedShapes", false, {}};
+  OpGroup group{"AttentionQuantizedShapes", true, {}};
   uint64_t seed = 19000;
   const std::vector<KvTypes> pairs = {
       kMixed,
@@ -129,12 +167,41 @@ OpGroup quantized_shapes_group() {
   return group;
 }
 
+/// Many rows over every width, over every pair of types and with every head size.
+OpGroup quantized_prompts_group() {
+  constexpr KvTypes kMixed = {KvType::kQ8, KvType::kQ4};
+  OpGroup group{"AttentionQuantizedPrompts", true, {}};
+  uint64_t seed = 24000;
+  for (const KvType type : kQuantizedKvTypes) {
+    const AttentionShape shape = {4, 2, 64, 0, same_kv_types(type)};
+    group.cases.push_back(attention_case(shape, {{290, 35}, {9, 9}}, seed += 10));
+  }
+  const std::vector<KvTypes> pairs = {
+      kMixed,
+      {KvType::kQ5, KvType::kQ3},
+      {KvType::kFloat16, KvType::kQ4},
+      {KvType::kQ6, KvType::kFloat16},
+      {KvType::kQ2, KvType::kFloat32},
+  };
+  for (const KvTypes& types : pairs) {
+    group.cases.push_back(attention_case({4, 1, 128, 0, types}, {{300, 40}}, seed += 10));
+  }
+  for (const int head_dim : {32, 64, 96, 128, 160, 256}) {
+    group.cases.push_back(attention_case({4, 2, head_dim, 0, kMixed}, {{130, 40}}, seed += 10));
+  }
+  for (const int window : {16, 100, 257}) {
+    group.cases.push_back(attention_case({4, 2, 64, window, kMixed}, {{600, 70}}, seed += 10));
+  }
+  return group;
+}
+
 }  // namespace
 
 OpCase attention_case(
     const AttentionShape& shape, const std::vector<SequenceShape>& sequences, uint64_t seed
 ) {
   int64_t longest = 0;
+  int64_t rows = 0;
   std::string name = fmt::format(
       "attention heads {}/{} of {} window {} {}:", shape.num_heads, shape.num_kv_heads,
       shape.head_dim, shape.window, kv_types_name(shape.cache)
@@ -142,6 +209,7 @@ OpCase attention_case(
   for (const SequenceShape& sequence : sequences) {
     name += fmt::format(" {} of {}", sequence.tokens, sequence.length);
     longest = std::max(longest, sequence.length);
+    rows += sequence.tokens;
   }
   const auto prepare = [=](Backend& backend) {
     PreparedOp op(backend);
@@ -166,12 +234,16 @@ OpCase attention_case(
     op.run = [&ops = backend.ops(), args, step] { ops.attention(args, step); };
     return op;
   };
-  return {name, Accuracy::kFloat32, longest + shape.head_dim, prepare};
+  const Accuracy accuracy = rows > kMostExactRows ? Accuracy::kRoundedInputs : Accuracy::kFloat32;
+  return {name, accuracy, longest + shape.head_dim, prepare};
 }
 
 std::vector<OpGroup> attention_groups() {
-  return {lengths_group(),          heads_group(),           windows_group(), batches_group(),
-          quantized_widths_group(), quantized_shapes_group()};
+  return {lengths_group(),          heads_group(),
+          windows_group(),          batches_group(),
+          prompts_group(),          prompt_windows_group(),
+          quantized_widths_group(), quantized_shapes_group(),
+          quantized_prompts_group()};
 }
 
 }  // namespace trellis::test

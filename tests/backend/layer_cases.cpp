@@ -40,7 +40,7 @@ OpGroup layer_linear_group() {
 }
 
 OpGroup layer_attention_group() {
-  OpGroup group{"LayerAttention", false, {}};
+  OpGroup group{"LayerAttention", true, {}};
   uint64_t seed = 60000;
   const AttentionShape shape = {32, 8, 64};
   for (const int64_t length : {256, 1024, 8192}) {

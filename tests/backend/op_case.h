@@ -17,7 +17,7 @@ enum class Accuracy : uint8_t {
   kExact,          // moves numbers, or rounds each once
   kFloat32,        // fp32 arithmetic
   kHalfStored,     // fp32 arithmetic, then stored in fp16: a border case may round the other way
-  kRoundedInputs,  // a linear layer that may round its input to integers
+  kRoundedInputs,  // an op that may round its inputs, as ActivationPrecision allows
   kCodeStored,     // fp32 arithmetic, then stored in a few bits: the same, of one number in a row
 };
 

@@ -12,7 +12,7 @@ namespace trellis::test {
 /// Cases of one kind, e.g. "Exl3Mul1" or "AttentionWindows".
 struct OpGroup {
   std::string name;
-  bool is_linear = false;  // depends on ActivationPrecision
+  bool may_round = false;  // depends on ActivationPrecision
   std::vector<OpCase> cases;
 };
 

@@ -33,14 +33,14 @@ TEST_P(OpTest, AgreesWithTheReference) {
   }
 }
 
-/// Linear layers also with inputs that must not be rounded.
+/// What may round its inputs also where it must not.
 std::vector<Parameter> parameters() {
   std::vector<Parameter> all;
   for (const OpGroup& group : op_groups()) {
     for (BackendUnderTest backend : fast_backends()) {
       all.push_back({backend, group});
       backend.activations = ActivationPrecision::kFloat32;
-      if (group.is_linear) all.push_back({backend, group});
+      if (group.may_round) all.push_back({backend, group});
     }
   }
   return all;

@@ -156,36 +156,46 @@ TEST_P(RowBits, APromptGivesTheSameBitsInAnyChunksOverAQuantizedCache) {
   }
 }
 
+/// The outputs of the last sequence, whose pages follow the others' and hold the same numbers
+/// whoever is there.
+std::vector<float> attend_beside_others(
+    Backend& backend, const std::vector<SequenceShape>& sequences, int64_t pages_before, DType type
+) {
+  constexpr int64_t kSize = 4 * 64;
+  PreparedOp op(backend);
+  const RandomSequences layout(sequences, 1);
+  DeviceStep step = layout.upload_step(op);
+  const auto fill = [&](uint64_t seed) {
+    const int64_t page_size = 2 * int64_t{kPageTokens} * 64;
+    std::vector<float> numbers = RandomData(seed + 7).normals(pages_before * page_size);
+    const std::vector<float> own = RandomData(seed).normals(3 * page_size);
+    numbers.insert(numbers.end(), own.begin(), own.end());
+    const Shape shape = {pages_before + 3, 2, kPageTokens, 64};
+    if (type == DType::kFloat32) return op.upload(numbers, shape);
+    return op.upload(narrow(numbers, type), shape, type);
+  };
+  const KvLayer cache = {fill(2), fill(3)};
+  std::vector<int32_t> table;
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    const auto first = static_cast<int32_t>(s + 1 == sequences.size() ? pages_before : 0);
+    table.insert(table.end(), {first, first + 1, first + 2});
+  }
+  step.page_table = op.upload(table, {static_cast<int64_t>(sequences.size()), 3});
+  const int64_t own_rows = sequences.back().tokens;
+  const int64_t first_own = layout.num_tokens() - own_rows;
+  std::vector<float> queries = RandomData(4).normals(first_own * kSize);
+  const std::vector<float> own = RandomData(5).normals(own_rows * kSize);
+  queries.insert(queries.end(), own.begin(), own.end());
+  const Shape size = {layout.num_tokens(), kSize};
+  const Tensor output = op.allocate(size);
+  backend.ops().attention({op.upload(queries, size), cache, 0.125f, 4, 2, 64, 0, output}, step);
+  return download(backend, output.slice_rows(first_own, own_rows));
+}
+
 TEST_P(RowBits, ASequenceGivesTheSameBitsBesideOthers) {
   const std::unique_ptr<Backend> backend = GetParam().make();
-  constexpr int64_t kSize = 4 * 64;
   const auto last_row = [&](const std::vector<SequenceShape>& sequences, int64_t pages_before) {
-    PreparedOp op(*backend);
-    const RandomSequences layout(sequences, 1);
-    DeviceStep step = layout.upload_step(op);
-    // The last sequence's pages follow the others', and hold the same numbers whoever is there.
-    const int64_t pages = pages_before + 3;
-    const auto fill = [&](uint64_t seed) {
-      const int64_t page_size = 2 * int64_t{kPageTokens} * 64;
-      std::vector<float> numbers = RandomData(seed + 7).normals(pages_before * page_size);
-      const std::vector<float> own = RandomData(seed).normals(3 * page_size);
-      numbers.insert(numbers.end(), own.begin(), own.end());
-      return op.upload(numbers, {pages, 2, kPageTokens, 64});
-    };
-    const KvLayer cache = {fill(2), fill(3)};
-    std::vector<int32_t> table;
-    for (size_t s = 0; s < sequences.size(); ++s) {
-      const auto first = static_cast<int32_t>(s + 1 == sequences.size() ? pages_before : 0);
-      table.insert(table.end(), {first, first + 1, first + 2});
-    }
-    step.page_table = op.upload(table, {static_cast<int64_t>(sequences.size()), 3});
-    std::vector<float> queries = RandomData(4).normals((layout.num_tokens() - 1) * kSize);
-    const std::vector<float> own = RandomData(5).normals(kSize);
-    queries.insert(queries.end(), own.begin(), own.end());
-    const Shape size = {layout.num_tokens(), kSize};
-    const Tensor output = op.allocate(size);
-    backend->ops().attention({op.upload(queries, size), cache, 0.125f, 4, 2, 64, 0, output}, step);
-    return download(*backend, output.slice_rows(layout.num_tokens() - 1, 1));
+    return attend_beside_others(*backend, sequences, pages_before, DType::kFloat32);
   };
 
   const std::vector<float> alone = last_row({{600, 1}}, 0);
@@ -202,6 +212,43 @@ INSTANTIATE_TEST_SUITE_P(
       }
       return backends;
     }()),
+    [](const testing::TestParamInfo<BackendUnderTest>& info) { return name_of(info.param); }
+);
+
+/// Calls of more than 32 rows, which every backend computes alike, rounded activations or not.
+class ManyRowBits : public testing::TestWithParam<BackendUnderTest> {};
+
+TEST_P(ManyRowBits, APromptGivesTheSameBitsInAnyLargeChunks) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  const std::vector<KvTypes> pairs = {{}, {KvType::kQ8, KvType::kQ4}};
+  for (const KvTypes& types : pairs) {
+    for (const int window : {0, 50, 256}) {
+      for (const int head_dim : {64, 96}) {
+        SCOPED_TRACE(fmt::format("{} window {} head_dim {}", kv_types_name(types), window, head_dim)
+        );
+        const std::vector<float> whole = attend_in_chunks(*backend, {275}, window, head_dim, types);
+        const std::vector<std::vector<int64_t>> cuts = {{128, 147}, {33, 242}, {37, 50, 81, 107}};
+        for (const std::vector<int64_t>& cut : cuts) {
+          ASSERT_TRUE(same_bits(attend_in_chunks(*backend, cut, window, head_dim, types), whole));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ManyRowBits, ASequenceGivesTheSameBitsBesideOthers) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  const auto last_rows = [&](const std::vector<SequenceShape>& sequences, int64_t pages_before) {
+    return attend_beside_others(*backend, sequences, pages_before, DType::kFloat16);
+  };
+
+  const std::vector<float> alone = last_rows({{600, 40}}, 0);
+  EXPECT_TRUE(same_bits(last_rows({{40, 40}, {600, 40}}, 3), alone));
+  EXPECT_TRUE(same_bits(last_rows({{300, 1}, {513, 9}, {1, 1}, {600, 40}}, 3), alone));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Backends, ManyRowBits, testing::ValuesIn(fast_backends()),
     [](const testing::TestParamInfo<BackendUnderTest>& info) { return name_of(info.param); }
 );
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 
 namespace trellis::simt_test {
@@ -75,6 +76,16 @@ TEST(SimtNumbers, IntegerIntrinsicsMatchTheirDefinitions) {
   EXPECT_EQ((cuda::lop3<0xEA>(0xF0F0F0F0u, 0xCCCCCCCCu, 0xAAAAAAAAu)), 0xEAEAEAEAu);
   EXPECT_EQ(cuda::dp4a_u32_s32(0x80FF7F01u, 0xFF02FE01u, 10), 10 - 128 + 510 - 254 + 1);
   EXPECT_EQ(cuda::dp2a_lo_u32(0x00050003u, 0x11110207u, 100u), 100u + 3 * 7 + 5 * 2);
+}
+
+TEST(SimtNumbers, PowersOfTwoAreExactAtTheEndsAndFlushedBetween) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(cuda::exp2_approximate(0.0f), 1.0f);
+  EXPECT_EQ(cuda::exp2_approximate(-kInfinity), 0.0f);
+  EXPECT_EQ(cuda::exp2_approximate(kInfinity), kInfinity);
+  EXPECT_EQ(cuda::exp2_approximate(-126.0f), 0x1p-126f);
+  EXPECT_EQ(cuda::exp2_approximate(-127.0f), 0.0f);
+  EXPECT_TRUE(std::isnan(cuda::exp2_approximate(std::nanf(""))));
 }
 
 TEST(SimtNumbers, FloatsBecomeIntegersByRoundingAndSaturating) {

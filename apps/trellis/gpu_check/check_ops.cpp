@@ -51,7 +51,7 @@ void check_ops(const GpuCheckOptions& options, GpuReport& report) {
     const bool exact = activations == ActivationPrecision::kFloat32;
     const auto backend = create_backend(options.backend, {0, activations});
     for (const OpGroup& group : test::op_groups()) {
-      if (exact && !group.is_linear) continue;
+      if (exact && !group.may_round) continue;
       report.check(group.name + (exact ? ", fp32 activations" : ""), [&] {
         return run_group(group, *backend, activations, *reference);
       });

@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/exl3_dequantize.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
+#include "backend/cuda/kernels/flash_attention.h"
 #include "backend/cuda/kernels/half_matmul.h"
 #include "backend/cuda/kernels/kv_store.h"
 #include "backend/cuda/kernels/norm.h"
@@ -19,8 +20,10 @@ namespace {
 
 /// Decoded weights that exist at a time: what stays in the L2 cache of a large GPU.
 constexpr int64_t kSliceBytes = int64_t{32} << 20;
-/// Rows up to which several passes of the GEMV beat decoding to memory.
-constexpr int64_t kMostRowsByGemv = 32;
+/// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores. What
+/// is rounded, and so the bits of a row, depends on this number alone. Several passes of the GEMV
+/// beat decoding to memory up to here.
+constexpr int64_t kFewRows = 32;
 constexpr size_t kMostLayers = 8;
 
 static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
@@ -136,6 +139,10 @@ void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   problem.max_kv_length = step.max_kv_length;
   problem.scale = args.scale;
 
+  const bool rounds = activations_ == ActivationPrecision::kAuto && problem.rows > kFewRows;
+  if (rounds && flash_attention_fits(problem, limits_.shared_bytes)) {
+    return flash_attention(stream_, problem);
+  }
   const auto scope = workspace_.scope();
   const auto bytes = static_cast<int64_t>(attention_scratch_bytes(problem));
   const Tensor scratch = workspace_.tensor({(bytes + 63) / 64, 64}, DType::kUint8);
@@ -179,7 +186,7 @@ void CudaOps::linear_group(
 }
 
 int64_t CudaOps::gemv_rows(std::span<const CudaLinear* const> layers, int64_t rows) const {
-  if (activations_ == ActivationPrecision::kFloat32 || rows > kMostRowsByGemv) return 0;
+  if (activations_ == ActivationPrecision::kFloat32 || rows > kFewRows) return 0;
   if (layers.size() > kMostMatrices || !layers[0]->is_exl3()) return 0;
   const Exl3Matrix& first = layers[0]->exl3();
   if (first.padded_in() > kMostGemvInputs) return 0;

@@ -129,6 +129,25 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], uint32_t add
                : "memory");
 }
 
+// --- Threads.
+
+/// threadIdx.x, read anew at every call: what a loop derives from it takes no register between its
+/// uses.
+__device__ __forceinline__ int thread_index() {
+  int index;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return index;
+}
+
+// --- Floats.
+
+/// 2^x within 2 ulp, and exactly for 0 and minus infinity; what would be subnormal is 0.
+__device__ __forceinline__ float exp2_approximate(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // --- Integers.
 
 /// Bitwise function kTable of three words; bit 4a + 2b + c of the table is the result for a, b, c.

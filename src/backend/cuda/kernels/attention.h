@@ -10,7 +10,7 @@
 
 namespace trellis::cuda {
 
-/// Positions that are summed together, in every kernel of attention: a result does not depend on
+/// Positions that are summed together, in every kernel of attention.cu: a result does not depend on
 /// which of them ran. Divides a page.
 inline constexpr int kAttentionSpan = 128;
 /// The largest heads that there are kernels for.

@@ -5,9 +5,12 @@
 
 #include "simt/collective.h"
 #include "simt/shared_variable.h"
+#include "simt/thread.h"
 #include "simt/vector_types.h"
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 
 /// Names the dynamic shared memory of the block.
 #define TRELLIS_DYNAMIC_SHARED(name) char* const name = ::simt::dynamic_shared()
@@ -154,6 +157,16 @@ SIMT_LDMATRIX(ldmatrix_x4, 4, false)
 SIMT_LDMATRIX(ldmatrix_x4_trans, 4, true)
 
 #undef SIMT_LDMATRIX
+
+inline int thread_index() {
+  return static_cast<int>(threadIdx.x);
+}
+
+/// 2^x, correctly rounded; what would be subnormal is 0.
+inline float exp2_approximate(float x) {
+  const float y = std::exp2(x);
+  return y < std::numeric_limits<float>::min() ? 0.0f : y;
+}
 
 /// Any function of three bits, given by its truth table, on 32 bits at once.
 template <uint32_t Table>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/kv_type.h"
+#include "backend/packed_linear.h"
 #include "tensor/tensor.h"
 
 namespace trellis {
@@ -22,7 +23,7 @@ struct DeviceStep {
   ConstTensor
       kv_length;  // [sequences] i32, positions in the cache once this step's tokens are stored
   ConstTensor page_table;  // [sequences, max_pages] i32
-  ConstTensor logit_rows;  // [logits] i32, rows whose logits are wanted
+  ConstTensor logit_rows;  // [logits] i32, rows whose logits are wanted, ascending
   int max_kv_length = 0;   // a bound of kv_length, known to the host
 };
 
@@ -83,7 +84,7 @@ struct AttentionArgs {
 struct NormRopeStoreArgs {
   Tensor queries;          // [tokens, heads * head_dim] fp32, in place
   Tensor keys;             // [tokens, kv_heads * head_dim] fp32, in place
-  ConstTensor values;      // [tokens, kv_heads * head_dim] fp32
+  Tensor values;           // [tokens, kv_heads * head_dim] fp32
   ConstTensor query_norm;  // [head_dim] fp32 or empty
   ConstTensor key_norm;    // [head_dim] fp32 or empty
   float epsilon = 1e-6f;
@@ -93,5 +94,41 @@ struct NormRopeStoreArgs {
 };
 
 enum class Activation : uint8_t { kSilu };
+
+/// The residual stream of a step, to which every attention and feed-forward layer adds its output.
+/// The output may still be on its way: the op that reads the stream next then adds it first, which
+/// a device can do in passing.
+struct ResidualStream {
+  Tensor x;       // [tokens, hidden] fp32
+  Tensor addend;  // [tokens, hidden] fp32, what x += addend is still to be done with
+  bool has_addend = false;
+  const PackedLinear* unfinished = nullptr;  // the layer of which addend holds what its backend has
+                                             // computed so far; null: its outputs
+};
+
+/// How a layer reads the residual stream: normalised.
+struct StreamNorm {
+  ConstTensor weight;  // [hidden] fp32
+  float epsilon = 1e-6f;
+  Tensor normed;  // [tokens, hidden] fp32, scratch
+};
+
+/// The layers in front of attention.
+struct QkvWeights {
+  const PackedLinear* query = nullptr;
+  const PackedLinear* key = nullptr;
+  const PackedLinear* value = nullptr;
+};
+
+/// The gated feed-forward layer: down(activation(gate(x)) * up(x)).
+struct MlpArgs {
+  StreamNorm norm;
+  const PackedLinear* gate = nullptr;
+  const PackedLinear* up = nullptr;
+  const PackedLinear* down = nullptr;
+  Activation activation = Activation::kSilu;
+  Tensor gated;  // [tokens, intermediate] fp32, scratch
+  Tensor upped;  // [tokens, intermediate] fp32, scratch
+};
 
 }  // namespace trellis

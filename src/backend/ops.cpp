@@ -1,5 +1,7 @@
 #include "backend/ops.h"
 
+#include <array>
+
 namespace trellis {
 
 void Ops::add_rms_norm(Tensor x, ConstTensor y, ConstTensor weight, float epsilon, Tensor out) {
@@ -26,6 +28,50 @@ void Ops::norm_rope_store(const NormRopeStoreArgs& args, const DeviceStep& step)
   rope(args.queries, step.positions, args.rope, args.head_dim);
   rope(args.keys, step.positions, args.rope, args.head_dim);
   kv_store(args.keys, args.values, step.cache_slots, args.cache);
+}
+
+void Ops::settle(ResidualStream& stream) {
+  TRELLIS_CHECK(stream.unfinished == nullptr, "its backend finishes what it has begun");
+  if (stream.has_addend) add(stream.x, stream.addend);
+  stream.has_addend = false;
+}
+
+void Ops::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream) {
+  TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
+  linear(x, weight, stream.addend);
+  stream.has_addend = true;
+}
+
+void Ops::norm_linear_group(
+    ResidualStream& stream, const StreamNorm& norm, std::span<const PackedLinear* const> weights,
+    std::span<const Tensor> outputs
+) {
+  if (stream.has_addend && stream.unfinished == nullptr) {
+    add_rms_norm(stream.x, stream.addend, norm.weight, norm.epsilon, norm.normed);
+    stream.has_addend = false;
+  } else {
+    settle(stream);
+    rms_norm(stream.x, norm.weight, norm.epsilon, norm.normed);
+  }
+  linear_group(norm.normed, weights, outputs);
+}
+
+void Ops::qkv_rope_store(
+    ResidualStream& stream, const StreamNorm& norm, const QkvWeights& weights,
+    const NormRopeStoreArgs& args, const DeviceStep& step
+) {
+  const std::array<const PackedLinear*, 3> layers = {weights.query, weights.key, weights.value};
+  const std::array<Tensor, 3> outputs = {args.queries, args.keys, args.values};
+  norm_linear_group(stream, norm, layers, outputs);
+  norm_rope_store(args, step);
+}
+
+void Ops::mlp(const MlpArgs& args, ResidualStream& stream) {
+  const std::array<const PackedLinear*, 2> weights = {args.gate, args.up};
+  const std::array<Tensor, 2> outputs = {args.gated, args.upped};
+  norm_linear_group(stream, args.norm, weights, outputs);
+  gated_activation(args.activation, args.gated, args.upped, args.gated);
+  linear_add(args.gated, *args.down, stream);
 }
 
 }  // namespace trellis

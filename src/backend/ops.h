@@ -71,6 +71,28 @@ class Ops {
 
   /// Head norms, rotation, and the append to the cache.
   virtual void norm_rope_store(const NormRopeStoreArgs& args, const DeviceStep& step);
+
+  /// Adds to the stream what is on its way there.
+  virtual void settle(ResidualStream& stream);
+
+  /// stream += linear(x, weight). Nothing else may be on its way; this may be, afterwards.
+  virtual void linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream);
+
+  /// Linear layers of the normalised stream: settle(), rms_norm(), linear_group().
+  virtual void norm_linear_group(
+      ResidualStream& stream, const StreamNorm& norm, std::span<const PackedLinear* const> weights,
+      std::span<const Tensor> outputs
+  );
+
+  /// What attention reads of the normalised stream: norm_linear_group() into args.queries, keys and
+  /// values, then norm_rope_store(). Of the three only the queries are of use afterwards.
+  virtual void qkv_rope_store(
+      ResidualStream& stream, const StreamNorm& norm, const QkvWeights& weights,
+      const NormRopeStoreArgs& args, const DeviceStep& step
+  );
+
+  /// stream += down(activation(gate(h)) * up(h)), where h is the normalised stream.
+  virtual void mlp(const MlpArgs& args, ResidualStream& stream);
 };
 
 }  // namespace trellis

@@ -3,6 +3,8 @@
 #include "model/registry.h"
 #include "nn/rope.h"
 
+#include <array>
+
 namespace trellis {
 namespace {
 
@@ -101,16 +103,26 @@ void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor lo
   StepContext context{backend_.ops(), workspace, step, cache};
   const auto epsilon = static_cast<float>(config_.rms_norm_eps);
 
-  const Tensor x = workspace.tensor({step.token_ids.dim(0), config_.hidden_size}, DType::kFloat32);
-  context.ops.embed(step.token_ids, embedding_, x);
-  for (const Block& block : blocks_) block.forward(context, x);
+  const Shape rows = {step.token_ids.dim(0), config_.hidden_size};
+  ResidualStream stream;
+  stream.x = workspace.tensor(rows, DType::kFloat32);
+  stream.addend = workspace.tensor(rows, DType::kFloat32);
+  context.ops.embed(step.token_ids, embedding_, stream.x);
+  for (const Block& block : blocks_) block.forward(context, stream);
 
   const int64_t num_logits = step.logit_rows.dim(0);
   if (num_logits == 0) return;
-  const Tensor last = workspace.tensor({num_logits, config_.hidden_size}, DType::kFloat32);
-  context.ops.gather_rows(x, step.logit_rows, last);
-  context.ops.rms_norm(last, final_norm_.weight, epsilon, last);
-  head_->forward(context, last, logits);
+  if (num_logits < rows[0]) {
+    context.ops.settle(stream);
+    const Tensor last = workspace.tensor({num_logits, config_.hidden_size}, DType::kFloat32);
+    context.ops.gather_rows(stream.x, step.logit_rows, last);
+    stream.x = last;
+  }
+  const Tensor normed = workspace.tensor(stream.x.shape(), DType::kFloat32);
+  const std::array<const PackedLinear*, 1> heads = {&head_->weight()};
+  context.ops.norm_linear_group(
+      stream, {final_norm_.weight, epsilon, normed}, heads, std::span(&logits, 1)
+  );
 }
 
 CacheSpec cache_spec(const ModelConfig& config, KvTypes types) {

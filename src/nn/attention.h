@@ -33,8 +33,8 @@ class Attention {
   Attention(Weights weights, const AttentionShape& shape, const RopeArgs& rope, int layer)
       : weights_(std::move(weights)), shape_(shape), rope_(rope), layer_(layer) {}
 
-  /// x, y: [tokens, hidden] fp32; y may alias x.
-  void forward(StepContext& context, ConstTensor x, Tensor y) const;
+  /// Adds the layer of the normalised stream to the stream.
+  void forward(StepContext& context, const StreamNorm& norm, ResidualStream& stream) const;
 
  private:
   Weights weights_;

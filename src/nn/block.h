@@ -16,15 +16,11 @@ class Block {
         mlp_(std::move(mlp)),
         epsilon_(epsilon) {}
 
-  /// x: [tokens, hidden] fp32, in place.
-  void forward(StepContext& context, Tensor x) const {
+  void forward(StepContext& context, ResidualStream& stream) const {
     const auto scope = context.workspace.scope();
-    const Tensor h = context.workspace.tensor(x.shape(), DType::kFloat32);
-    context.ops.rms_norm(x, attention_norm_.weight, epsilon_, h);
-    attention_.forward(context, h, h);
-    context.ops.add_rms_norm(x, h, mlp_norm_.weight, epsilon_, h);
-    mlp_.forward(context, h, h);
-    context.ops.add(x, h);
+    const Tensor normed = context.workspace.tensor(stream.x.shape(), DType::kFloat32);
+    attention_.forward(context, {attention_norm_.weight, epsilon_, normed}, stream);
+    mlp_.forward(context, {mlp_norm_.weight, epsilon_, normed}, stream);
   }
 
  private:

@@ -1,5 +1,4 @@
-// A linear layer: a packed weight and its sizes. Forward is one op, so tracers and recorders see
-// every layer.
+// The weight of a linear layer, as an owner: the ops that use it are in backend/ops.h.
 #pragma once
 
 #include "backend/packed_linear.h"
@@ -17,11 +16,6 @@ class Linear {
   int64_t in_features() const { return weight_->in_features(); }
   int64_t out_features() const { return weight_->out_features(); }
   const PackedLinear& weight() const { return *weight_; }
-
-  /// x: [tokens, in] -> y: [tokens, out], both fp32.
-  void forward(StepContext& context, ConstTensor x, Tensor y) const {
-    context.ops.linear(x, *weight_, y);
-  }
 
  private:
   std::unique_ptr<PackedLinear> weight_;

@@ -1,19 +1,15 @@
 #include "nn/mlp.h"
 
-#include <array>
-
 namespace trellis {
 
-void Mlp::forward(StepContext& context, ConstTensor x, Tensor y) const {
+void Mlp::forward(StepContext& context, const StreamNorm& norm, ResidualStream& stream) const {
   const auto scope = context.workspace.scope();
-  const int64_t tokens = x.dim(0);
-  const Tensor gate = context.workspace.tensor({tokens, gate_.out_features()}, DType::kFloat32);
-  const Tensor up = context.workspace.tensor({tokens, up_.out_features()}, DType::kFloat32);
-  const std::array<const PackedLinear*, 2> projections = {&gate_.weight(), &up_.weight()};
-  const std::array<Tensor, 2> outputs = {gate, up};
-  context.ops.linear_group(x, projections, outputs);
-  context.ops.gated_activation(activation_, gate, up, gate);
-  down_.forward(context, gate, y);
+  const Shape inner = {stream.x.dim(0), gate_.out_features()};
+  const Tensor gated = context.workspace.tensor(inner, DType::kFloat32);
+  const Tensor upped = context.workspace.tensor(inner, DType::kFloat32);
+  context.ops.mlp(
+      {norm, &gate_.weight(), &up_.weight(), &down_.weight(), activation_, gated, upped}, stream
+  );
 }
 
 }  // namespace trellis

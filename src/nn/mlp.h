@@ -13,8 +13,8 @@ class Mlp {
         down_(std::move(down)),
         activation_(activation) {}
 
-  /// x, y: [tokens, hidden] fp32; y may alias x.
-  void forward(StepContext& context, ConstTensor x, Tensor y) const;
+  /// Adds the layer of the normalised stream to the stream.
+  void forward(StepContext& context, const StreamNorm& norm, ResidualStream& stream) const;
 
  private:
   Linear gate_;

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 namespace trellis::test {
@@ -97,6 +98,164 @@ TEST_P(Fused, NormRopeStoreIsItsParts) {
     };
 
     expect_near(run(true), run(false), tolerance(Accuracy::kFloat32, 64));
+  }
+}
+
+/// Layers that go together, and such that do not.
+const std::vector<std::array<WeightFormat, 3>> kThreeFormats = {
+    {WeightFormat::exl3(4, exl3::Codebook::kMul1), WeightFormat::exl3(4, exl3::Codebook::kMul1),
+     WeightFormat::exl3(3, exl3::Codebook::kMcg)},
+    {WeightFormat::exl3(4, exl3::Codebook::kMul1), WeightFormat::exl3(3, exl3::Codebook::kMcg),
+     WeightFormat::exl3(4, exl3::Codebook::kMul1)},
+    {WeightFormat::dense(DType::kFloat16), WeightFormat::exl3(5, exl3::Codebook::kMul1),
+     WeightFormat::dense(DType::kFloat32)},
+};
+
+/// A stream of 256 numbers a row, into which an output is on its way.
+ResidualStream upload_stream(PreparedOp& op, int64_t rows) {
+  const Tensor x = op.upload(RandomData(50).normals(rows * 256), {rows, 256});
+  return {x, op.upload(RandomData(51).normals(rows * 256), {rows, 256}), true};
+}
+
+StreamNorm upload_norm(PreparedOp& op, int64_t rows) {
+  return {op.upload(RandomData(52).normals(256), {256}), 1e-5f, op.allocate({rows, 256})};
+}
+
+const PackedLinear* pack_random(
+    PreparedOp& op, const WeightFormat& format, const LinearShape& shape, uint64_t seed
+) {
+  return &op.pack(RandomLinear(format, shape, seed).weight());
+}
+
+/// The feed-forward layer twice: the second one reads what the first left.
+TEST_P(Fused, MlpIsItsParts) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  for (const auto& formats : kThreeFormats) {
+    for (const int64_t rows : {1, 6, 40}) {
+      const auto run = [&](bool fused) {
+        PreparedOp op(*backend);
+        ResidualStream stream = upload_stream(op, rows);
+        const Tensor gated = op.allocate({rows, 384});
+        const MlpArgs args = {
+            upload_norm(op, rows),
+            pack_random(op, formats[0], {256, 384, rows, true}, 1),
+            pack_random(op, formats[1], {256, 384, rows}, 2),
+            pack_random(op, formats[2], {384, 256, rows, true}, 3),
+            Activation::kSilu,
+            gated,
+            op.allocate({rows, 384})
+        };
+        op.outputs = {stream.x};
+        Ops& ops = backend->ops();
+        for (int layer = 0; layer < 2; ++layer) {
+          fused ? ops.mlp(args, stream) : ops.Ops::mlp(args, stream);
+        }
+        ops.settle(stream);
+        return op.rows();
+      };
+
+      expect_near(run(true), run(false), tolerance(Accuracy::kRoundedInputs, 384));
+    }
+  }
+}
+
+/// The default body of linear_add() leaves outputs, an override may leave what it likes.
+TEST_P(Fused, LinearAddIsLinearThenAdd) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  for (const auto& formats : kThreeFormats) {
+    for (const int64_t rows : {1, 6, 40}) {
+      const auto run = [&](bool fused) {
+        PreparedOp op(*backend);
+        ResidualStream stream = upload_stream(op, rows);
+        const Tensor x = op.upload(RandomData(3).normals(rows * 300), {rows, 300});
+        const PackedLinear* layer = pack_random(op, formats[1], {300, 256, rows, true}, 1);
+        op.outputs = {stream.x};
+        Ops& ops = backend->ops();
+        ops.settle(stream);
+        fused ? ops.linear_add(x, *layer, stream) : ops.Ops::linear_add(x, *layer, stream);
+        ops.settle(stream);
+        return op.rows();
+      };
+
+      expect_near(run(true), run(false), tolerance(Accuracy::kFloat32, 300));
+    }
+  }
+}
+
+TEST_P(Fused, NormLinearGroupIsItsParts) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  for (const auto& formats : kThreeFormats) {
+    for (const int64_t rows : {1, 6, 40}) {
+      const auto run = [&](bool fused) {
+        PreparedOp op(*backend);
+        ResidualStream stream = upload_stream(op, rows);
+        std::vector<const PackedLinear*> layers;
+        std::vector<Tensor> outputs;
+        for (size_t i = 0; i < 2; ++i) {
+          layers.push_back(pack_random(op, formats[i], {256, 100, rows, true}, i));
+          outputs.push_back(op.allocate({rows, 100}));
+        }
+        const StreamNorm norm = upload_norm(op, rows);
+        Ops& ops = backend->ops();
+        fused ? ops.norm_linear_group(stream, norm, layers, outputs)
+              : ops.Ops::norm_linear_group(stream, norm, layers, outputs);
+        op.outputs = outputs;
+        op.outputs.push_back(stream.x);
+        return op.rows();
+      };
+
+      expect_near(run(true), run(false), tolerance(Accuracy::kRoundedInputs, 256));
+    }
+  }
+}
+
+/// A cache in fp32 and one in 4 bits, whose channels are compared.
+TEST_P(Fused, QkvRopeStoreIsItsParts) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  for (const KvType type : {KvType::kFloat32, KvType::kQ4}) {
+    for (const int head_dim : {64, 96, 128}) {
+      for (const bool norms : {false, true}) {
+        SCOPED_TRACE(fmt::format("{} of {} norms {}", kv_type_name(type), head_dim, norms));
+        const auto run = [&](bool fused) {
+          PreparedOp op(*backend);
+          const RandomSequences layout({{260, 5}, {3, 1}}, 1);
+          const DeviceStep step = layout.upload_step(op);
+          ResidualStream stream = upload_stream(op, 6);
+          const WeightFormat format = WeightFormat::exl3(4, exl3::Codebook::kMul1);
+          const LinearShape query = {256, int64_t{4} * head_dim, 6, true};
+          const LinearShape kv = {256, int64_t{2} * head_dim, 6, true};
+          const QkvWeights weights = {
+              pack_random(op, format, query, 1), pack_random(op, format, kv, 2),
+              pack_random(op, format, kv, 3)
+          };
+          NormRopeStoreArgs args;
+          args.queries = op.allocate({6, query.out});
+          args.keys = op.allocate({6, kv.out});
+          args.values = op.allocate({6, kv.out});
+          if (norms) args.query_norm = op.upload(RandomData(5).normals(head_dim), {head_dim});
+          if (norms) args.key_norm = op.upload(RandomData(6).normals(head_dim), {head_dim});
+          args.rope = {op.upload(RandomData(7).uniforms(30, 0.0f, 1.0f), {30}), 1.1f};
+          args.cache = layout.upload_cache(op, {2, head_dim, same_kv_types(type)}, 8);
+          args.head_dim = head_dim;
+          const StreamNorm norm = upload_norm(op, 6);
+          Ops& ops = backend->ops();
+          fused ? ops.qkv_rope_store(stream, norm, weights, args, step)
+                : ops.Ops::qkv_rope_store(stream, norm, weights, args, step);
+          op.outputs = {args.queries, stream.x};
+          if (is_quantized(type)) {
+            op.sides = {args.cache.key_side(), args.cache.value_side()};
+          } else {
+            op.outputs.insert(op.outputs.end(), {args.cache.keys, args.cache.values});
+          }
+          return op.rows();
+        };
+
+        const double limit = is_quantized(type)
+                                 ? tolerance(Accuracy::kCodeStored, head_dim, kv_bits(type))
+                                 : tolerance(Accuracy::kRoundedInputs, 256);
+        expect_near(run(true), run(false), limit);
+      }
+    }
   }
 }
 

@@ -23,5 +23,6 @@ std::vector<OpGroup> op_groups();
 std::vector<OpGroup> linear_groups();
 std::vector<OpGroup> attention_groups();
 std::vector<OpGroup> row_groups();
+std::vector<OpGroup> block_groups();
 
 }  // namespace trellis::test

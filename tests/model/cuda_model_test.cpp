@@ -75,6 +75,21 @@ TEST_P(CudaModel, GivesEveryTokenTheProbabilityThatTheCpuGives) {
   }
 }
 
+/// A prompt at once and token by token: many rows and few.
+TEST_P(CudaModel, GivesNearlyTheSameWithRoundedActivations) {
+  ModelHarness cpu(directory_, make_cpu_backend(ModelHarness::kExact));
+  ModelHarness rounded(directory_, make_cuda_backend({}));
+  const std::vector<int32_t> text = examples().front().prompt;
+  const auto positions = static_cast<int>(text.size());
+
+  const std::vector<float> expected = cpu.logits(text, positions);
+
+  for (const size_t chunk : {size_t{512}, size_t{3}, size_t{1}}) {
+    const std::vector<float> actual = rounded.logits(text, positions, chunk);
+    EXPECT_THAT(kl_divergences(expected, actual, text.size()), testing::Each(testing::Lt(2e-3)));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Models, CudaModel, testing::Values("tiny-1m", "tiny-1m-exl3-3.0bpw"),
     [](const auto& info) {

@@ -3,15 +3,22 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "backend/cuda/kernels/exl3_norm_quantize.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <span>
 
 namespace trellis::cuda {
 
 class CudaLinear;
+
+/// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores. What
+/// is rounded, and so the bits of a row, depends on this number alone. Several passes of the GEMV
+/// beat decoding to memory up to here.
+inline constexpr int64_t kFewRows = 32;
 
 /// What the choice of kernels depends on.
 struct DeviceLimits {
@@ -48,20 +55,54 @@ class CudaOps final : public Ops {
   void linear_group(
       ConstTensor x, std::span<const PackedLinear* const> weights, std::span<const Tensor> outputs
   ) override;
+  void settle(ResidualStream& stream) override;
+  void linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream) override;
+  void norm_linear_group(
+      ResidualStream& stream, const StreamNorm& norm, std::span<const PackedLinear* const> weights,
+      std::span<const Tensor> outputs
+  ) override;
+  void qkv_rope_store(
+      ResidualStream& stream, const StreamNorm& norm, const QkvWeights& weights,
+      const NormRopeStoreArgs& args, const DeviceStep& step
+  ) override;
+  void mlp(const MlpArgs& args, ResidualStream& stream) override;
 
  private:
+  /// Layers of one input.
+  using Layers = std::span<const CudaLinear* const>;
+  using Products = std::array<Exl3Products, kMostMatrices>;
+  /// This backend's layers behind what an op is given.
+  class LayerList {
+   public:
+    LayerList(std::span<const PackedLinear* const> weights, const Backend& owner);
+    Layers layers() const { return std::span(layers_).first(count_); }
+
+   private:
+    static constexpr size_t kMostLayers = 8;
+    std::array<const CudaLinear*, kMostLayers> layers_{};
+    size_t count_;
+  };
+
+  static void check_linear(ConstTensor x, const CudaLinear& layer, ConstTensor y);
   void dense(ConstTensor x, const CudaLinear& layer, Tensor y);
   /// How many rows of these layers one pass over their weights can serve: 0 if they do not go
   /// together or not through the GEMV at all.
-  int64_t gemv_rows(std::span<const CudaLinear* const> layers, int64_t rows) const;
+  int64_t gemv_rows(Layers layers, int64_t rows) const;
+  /// Memory for a matrix's rounded input, in the workspace's current scope.
+  QuantizedInput room_for_input(const Exl3Matrix& matrix, int64_t rows);
   /// Rounds the input of layers that share it to 16 bits, into the workspace's current scope.
-  QuantizeProblem quantize(ConstTensor x, std::span<const CudaLinear* const> layers);
-  /// Streams the weights over rounded inputs, at_once rows a pass: layers that share their input,
-  /// in one launch.
-  void exl3_by_gemv(
-      ConstTensor x, std::span<const CudaLinear* const> layers, std::span<const Tensor> outputs,
-      int64_t at_once
+  QuantizeProblem quantize(ConstTensor x, Layers layers);
+  /// Memory for the layers' products, in the workspace's current scope.
+  Products room_for_products(Layers layers, int64_t rows);
+  /// Streams the weights over rounded inputs, at_once rows a pass: all layers in one launch.
+  void multiply(
+      Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+      int64_t rows, int64_t at_once
   );
+  /// Finishes products, one output each.
+  void rotate_outputs(const Products& products, std::span<const Tensor> outputs);
+  /// The layers' outputs by quantize(), multiply(), and the rotation of the products.
+  void exl3_by_gemv(ConstTensor x, Layers layers, std::span<const Tensor> outputs, int64_t at_once);
   /// Multiplies rounded inputs with decoded slices on the tensor cores: many rows.
   void exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y);
   /// Multiplies exact inputs with decoded slices as dense weights: any format, any number of rows.
@@ -70,6 +111,16 @@ class CudaOps final : public Ops {
   /// columns of inner, whose rows are padded_out numbers apart, as weights has rows of fp16.
   template <typename Multiply>
   void multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply);
+
+  /// gemv_rows() of layers that read the stream, or 0 where norm_quantize() cannot serve them.
+  int64_t normed_gemv_rows(const ResidualStream& stream, Layers layers) const;
+  /// Settles the stream and rounds its normalised rows for the layers that read them, into the
+  /// workspace's current scope.
+  NormQuantizeProblem norm_quantize(ResidualStream& stream, const StreamNorm& norm, Layers layers);
+  /// Multiplies a layer's rounded input and leaves the products as the stream's addend.
+  void leave_in_stream(
+      const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, int64_t at_once
+  );
 
   const Backend& backend_;
   cudaStream_t stream_;

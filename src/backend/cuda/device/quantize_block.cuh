@@ -4,6 +4,7 @@
 
 #include "backend/cuda/device/hadamard.cuh"
 
+#include <cmath>
 #include <cstdint>
 
 namespace trellis::cuda {
@@ -22,8 +23,9 @@ __device__ __forceinline__ void store_quantized(
     largest = fmaxf(largest, fabsf(v[i]));
     poison += v[i] * 0.0f;
   }
-  largest = warp_max(largest);
-  poison = warp_sum(poison);
+  // Magnitudes are in the order of their bits.
+  largest = __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(largest)));
+  const bool poisoned = __any_sync(kAllLanes, poison != 0.0f) != 0;
   const float inverse = largest > 0.0f ? kLargestInteger / largest : 0.0f;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   short4 rounded;
@@ -32,7 +34,7 @@ __device__ __forceinline__ void store_quantized(
   rounded.z = static_cast<short>(__float2int_rn(v[2] * inverse));
   rounded.w = static_cast<short>(__float2int_rn(v[3] * inverse));
   reinterpret_cast<short4*>(integers)[lane] = rounded;
-  if (lane == 0) *scale = largest / kLargestInteger + poison;
+  if (lane == 0) *scale = poisoned ? NAN : largest / kLargestInteger;
 }
 
 /// The scale of a row of blocks: the largest of theirs, NaN where one of them is. Every lane of the

@@ -1,5 +1,5 @@
 // A warp owns one block of 128 numbers of a row, four to a lane. Traffic: the row in and out.
-#include "backend/cuda/device/hadamard.cuh"
+#include "backend/cuda/device/exl3_block.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
 #include "backend/cuda/kernels/exl3_rotate.h"
@@ -53,23 +53,21 @@ struct RotatedOutputs {
 __global__ void __launch_bounds__(kThreads)
     rotate_output_kernel(const __grid_constant__ RotatedOutputs outputs) {
   const RotatedOutput& output = outputs.matrices[blockIdx.z];
+  const int64_t out_features = output.products.out_features;
   dependents_launch();
-  dependencies_wait();
   int64_t block = 0;
-  if (!find_block(output.padded_out / kBlock, block)) return;
+  if (!find_block(output.products.padded_out / kBlock, block)) return;
+  const LaneScales svh = load_scales(output.products.svh, block);
+  dependencies_wait();
   const int64_t row = blockIdx.x;
-  const int64_t first = block * kBlock + threadIdx.x % kWarp * kLaneNumbers;
   float v[kLaneNumbers];
-#pragma unroll
-  for (int i = 0; i < kLaneNumbers; ++i) v[i] = output.inner[row * output.padded_out + first + i];
-  hadamard_block(v);
+  finish_outputs(output.products, svh, row, block, v);
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) {
-    const int64_t n = first + i;
-    if (n >= output.out_features) break;
-    const float value = v[i] * kHadamardScale * scale_of(output.svh, n);
-    output.y[row * output.out_features + n] =
-        value + (output.bias != nullptr ? output.bias[n] : 0.0f);
+    const int64_t n = first_of_lane(block) + i;
+    if (n >= out_features) break;
+    float& y = output.y[row * out_features + n];
+    y = output.add ? y + v[i] : v[i];
   }
 }
 
@@ -97,7 +95,7 @@ void exl3_rotate_outputs(
   int64_t blocks = 0;
   for (size_t i = 0; i < outputs.size(); ++i) {
     all.matrices[i] = outputs[i];
-    blocks = std::max(blocks, outputs[i].padded_out / kBlock);
+    blocks = std::max(blocks, outputs[i].products.padded_out / kBlock);
   }
   dim3 grid = grid_for(blocks, rows);
   grid.z = static_cast<unsigned>(outputs.size());

@@ -17,17 +17,10 @@ void exl3_rotate_input(
 
 /// One matrix's products on their way out.
 struct RotatedOutput {
-  const uint16_t* svh = nullptr;
-  const float* bias = nullptr;   // or null
-  const float* inner = nullptr;  // [rows, padded_out]
-  float* y = nullptr;            // [rows, out_features]
-  int64_t padded_out = 0;
-  int64_t out_features = 0;
+  Exl3Products products;
+  float* y = nullptr;  // [rows, out_features]
+  bool add = false;    // to what y holds, instead of overwriting it
 };
-
-inline RotatedOutput rotated_output(const Exl3Matrix& matrix, const float* inner, float* y) {
-  return {matrix.svh, matrix.bias, inner, y, matrix.padded_out(), matrix.out_features};
-}
 
 /// y = svh * H(inner) + bias for up to kMostMatrices matrices.
 void exl3_rotate_outputs(cudaStream_t stream, std::span<const RotatedOutput> outputs, int64_t rows);

@@ -1,5 +1,6 @@
 // Elementwise ops: bound by memory, one thread per number, consecutive threads on consecutive
 // numbers. Traffic: each input and output once.
+#include "backend/cuda/device/activation.cuh"
 #include "backend/cuda/device/element.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
@@ -52,9 +53,7 @@ __global__ void silu_multiply_kernel(
   dependents_launch();
   dependencies_wait();
   const int64_t i = global_index();
-  if (i >= count) return;
-  const float g = gate[i];
-  out[i] = g / (1.0f + expf(-g)) * up[i];
+  if (i < count) out[i] = silu(gate[i]) * up[i];
 }
 
 }  // namespace

@@ -1,0 +1,190 @@
+// The ops that go from one linear layer to the next. With few rows what stands between two products
+// is one launch: it finishes the outputs of one layer and rounds the inputs of the next. Layers
+// that do not take the GEMV, or whose sizes are not whole blocks, take the ops one by one.
+#include "backend/cuda/cuda_linear.h"
+#include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/kernel_views.h"
+#include "backend/cuda/kernels/exl3_gated_quantize.h"
+#include "backend/cuda/kernels/exl3_norm_quantize.h"
+#include "backend/cuda/kernels/exl3_rope_store.h"
+#include "backend/cuda/kernels/exl3_rotate.h"
+
+#include <algorithm>
+#include <array>
+
+namespace trellis::cuda {
+namespace {
+
+bool has_whole_outputs(const Exl3Matrix& matrix) {
+  return matrix.out_features == matrix.padded_out();
+}
+
+}  // namespace
+
+int64_t CudaOps::normed_gemv_rows(const ResidualStream& stream, Layers layers) const {
+  const int64_t dim = stream.x.row_size();
+  const int64_t at_once = gemv_rows(layers, stream.x.rows());
+  if (at_once == 0 || dim > kMostNormNumbers) return 0;
+  return layers[0]->exl3().padded_in() == dim ? at_once : 0;
+}
+
+NormQuantizeProblem CudaOps::norm_quantize(
+    ResidualStream& stream, const StreamNorm& norm, Layers layers
+) {
+  const int64_t rows = stream.x.rows();
+  NormQuantizeProblem problem;
+  problem.x = floats(stream.x);
+  if (stream.unfinished != nullptr) {
+    const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
+    problem.products = products_of(matrix, floats(stream.addend));
+  } else if (stream.has_addend) {
+    problem.addend = floats(stream.addend);
+  }
+  problem.weight = norm.weight.as<float>();
+  problem.epsilon = norm.epsilon;
+  problem.rows = rows;
+  problem.dim = stream.x.row_size();
+  TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
+  problem.num_matrices = static_cast<int>(layers.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    problem.suh[i] = layers[i]->exl3().suh;
+    problem.out[i] = room_for_input(layers[i]->exl3(), rows);
+  }
+  exl3_norm_quantize(stream_, problem);
+  stream.has_addend = false;
+  stream.unfinished = nullptr;
+  return problem;
+}
+
+void CudaOps::leave_in_stream(
+    const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, int64_t at_once
+) {
+  TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
+  const CudaLinear* layers[] = {&layer};
+  const Exl3Products products[] = {products_of(layer.exl3(), floats(stream.addend))};
+  multiply(layers, std::span(&input, 1), products, stream.x.rows(), at_once);
+  stream.has_addend = true;
+  stream.unfinished = &layer;
+}
+
+void CudaOps::settle(ResidualStream& stream) {
+  if (stream.unfinished == nullptr) return Ops::settle(stream);
+  const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
+  const RotatedOutput outputs[] = {
+      {products_of(matrix, floats(stream.addend)), floats(stream.x), true}
+  };
+  exl3_rotate_outputs(stream_, outputs, stream.x.rows());
+  stream.has_addend = false;
+  stream.unfinished = nullptr;
+}
+
+void CudaOps::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream) {
+  const CudaLinear* layers[] = {&cuda_linear(weight, backend_)};
+  const int64_t at_once = gemv_rows(layers, x.rows());
+  if (at_once == 0 || !has_whole_outputs(layers[0]->exl3())) {
+    return Ops::linear_add(x, weight, stream);
+  }
+  check_linear(x, *layers[0], stream.addend);
+  const auto scope = workspace_.scope();
+  const QuantizeProblem quantized = quantize(x, layers);
+  leave_in_stream(*layers[0], quantized.out[0], stream, at_once);
+}
+
+void CudaOps::norm_linear_group(
+    ResidualStream& stream, const StreamNorm& norm, std::span<const PackedLinear* const> weights,
+    std::span<const Tensor> outputs
+) {
+  const LayerList list(weights, backend_);
+  const Layers layers = list.layers();
+  const int64_t at_once = normed_gemv_rows(stream, layers);
+  if (at_once == 0) return Ops::norm_linear_group(stream, norm, weights, outputs);
+  for (size_t i = 0; i < layers.size(); ++i) check_linear(stream.x, *layers[i], outputs[i]);
+  const auto scope = workspace_.scope();
+  const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
+  const int64_t rows = stream.x.rows();
+  const Products products = room_for_products(layers, rows);
+  multiply(layers, input.out, products, rows, at_once);
+  rotate_outputs(products, outputs);
+}
+
+void CudaOps::qkv_rope_store(
+    ResidualStream& stream, const StreamNorm& norm, const QkvWeights& weights,
+    const NormRopeStoreArgs& args, const DeviceStep& step
+) {
+  const std::array<const PackedLinear*, 3> three = {weights.query, weights.key, weights.value};
+  const LayerList list(three, backend_);
+  const Layers layers = list.layers();
+  const int64_t at_once = normed_gemv_rows(stream, layers);
+  const bool whole = std::all_of(layers.begin(), layers.end(), [](const CudaLinear* layer) {
+    return has_whole_outputs(layer->exl3());
+  });
+  if (at_once == 0 || !whole || !can_rope_store(args.head_dim)) {
+    return Ops::qkv_rope_store(stream, norm, weights, args, step);
+  }
+  check_linear(stream.x, *layers[0], args.queries);
+  check_linear(stream.x, *layers[1], args.keys);
+  check_linear(stream.x, *layers[2], args.values);
+  const int64_t rows = stream.x.rows();
+  const int64_t half = args.rope.inverse_frequency.numel();
+  TRELLIS_CHECK_EQ(step.positions.numel(), rows, "one position per row");
+  TRELLIS_CHECK_EQ(step.cache_slots.numel(), rows, "one slot per row");
+  TRELLIS_CHECK(2 * half <= args.head_dim, "the rotated part of a head");
+
+  const auto scope = workspace_.scope();
+  const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
+  const Products products = room_for_products(layers, rows);
+  multiply(layers, input.out, products, rows, at_once);
+  RopeStoreProblem problem;
+  problem.queries = products[0];
+  problem.keys = products[1];
+  problem.values = products[2];
+  problem.rotated = floats(args.queries);
+  problem.key_cache = kv_rows(args.cache.key_side());
+  problem.value_cache = kv_rows(args.cache.value_side());
+  if (!args.query_norm.empty()) problem.query_norm = args.query_norm.as<float>();
+  if (!args.key_norm.empty()) problem.key_norm = args.key_norm.as<float>();
+  problem.epsilon = args.epsilon;
+  problem.positions = step.positions.as<int32_t>();
+  problem.slots = step.cache_slots.as<int32_t>();
+  problem.inverse_frequency = args.rope.inverse_frequency.as<float>();
+  problem.factor = args.rope.attention_factor;
+  problem.half = static_cast<int>(half);
+  problem.rows = rows;
+  problem.heads = static_cast<int>(args.queries.row_size() / args.head_dim);
+  problem.kv_heads = static_cast<int>(args.keys.row_size() / args.head_dim);
+  problem.head_dim = args.head_dim;
+  exl3_rope_store(stream_, problem);
+}
+
+void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
+  const std::array<const PackedLinear*, 2> weights = {args.gate, args.up};
+  const LayerList list(weights, backend_);
+  const CudaLinear* downs[] = {&cuda_linear(*args.down, backend_)};
+  const int64_t rows = stream.x.rows();
+  const int64_t at_once = normed_gemv_rows(stream, list.layers());
+  const int64_t downs_at_once = gemv_rows(downs, rows);
+  if (at_once == 0 || downs_at_once == 0) return Ops::mlp(args, stream);
+  const Exl3Matrix& gate = list.layers()[0]->exl3();
+  const Exl3Matrix& up = list.layers()[1]->exl3();
+  const Exl3Matrix& down = downs[0]->exl3();
+  if (!has_whole_outputs(gate) || !has_whole_outputs(up) || !has_whole_outputs(down) ||
+      down.padded_in() != gate.padded_out()) {
+    return Ops::mlp(args, stream);
+  }
+  TRELLIS_CHECK(args.activation == Activation::kSilu, "a known activation");
+  TRELLIS_CHECK_EQ(gate.out_features, up.out_features, "outputs of gate and up");
+  TRELLIS_CHECK_EQ(gate.out_features, down.in_features, "outputs of gate, inputs of down");
+  TRELLIS_CHECK_EQ(stream.x.row_size(), down.out_features, "outputs of down");
+
+  const auto scope = workspace_.scope();
+  const NormQuantizeProblem input = norm_quantize(stream, args.norm, list.layers());
+  const Products products = room_for_products(list.layers(), rows);
+  multiply(list.layers(), input.out, products, rows, at_once);
+  const GatedQuantizeProblem gated = {
+      products[0], products[1], down.suh, room_for_input(down, rows), rows
+  };
+  exl3_gated_quantize(stream_, gated);
+  leave_in_stream(*downs[0], gated.out, stream, downs_at_once);
+}
+
+}  // namespace trellis::cuda

@@ -1,0 +1,240 @@
+// Linear layers: which way a layer takes, by its format and the number of rows.
+#include "backend/cuda/cuda_linear.h"
+#include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/kernel_views.h"
+#include "backend/cuda/kernels/exl3_dequantize.h"
+#include "backend/cuda/kernels/exl3_gemv.h"
+#include "backend/cuda/kernels/exl3_rotate.h"
+#include "backend/cuda/kernels/half_matmul.h"
+
+#include <algorithm>
+#include <array>
+
+namespace trellis::cuda {
+namespace {
+
+/// Decoded weights that exist at a time: what stays in the L2 cache of a large GPU.
+constexpr int64_t kSliceBytes = int64_t{32} << 20;
+
+static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
+
+}  // namespace
+
+void CudaOps::linear(ConstTensor x, const PackedLinear& weight, Tensor y) {
+  const PackedLinear* weights[] = {&weight};
+  const Tensor outputs[] = {y};
+  linear_group(x, weights, outputs);
+}
+
+CudaOps::LayerList::LayerList(std::span<const PackedLinear* const> weights, const Backend& owner)
+    : count_(weights.size()) {
+  TRELLIS_CHECK(count_ <= kMostLayers, "at most 8 layers in a group");
+  for (size_t i = 0; i < count_; ++i) layers_[i] = &cuda_linear(*weights[i], owner);
+}
+
+void CudaOps::check_linear(ConstTensor x, const CudaLinear& layer, ConstTensor y) {
+  TRELLIS_CHECK_EQ(x.row_size(), layer.in_features(), "inputs of the layer");
+  TRELLIS_CHECK_EQ(y.row_size(), layer.out_features(), "outputs of the layer");
+  TRELLIS_CHECK_EQ(x.rows(), y.rows(), "one output row per input row");
+}
+
+void CudaOps::linear_group(
+    ConstTensor x, std::span<const PackedLinear* const> weights, std::span<const Tensor> outputs
+) {
+  TRELLIS_CHECK_EQ(weights.size(), outputs.size(), "one output per weight");
+  const LayerList list(weights, backend_);
+  const Layers layers = list.layers();
+  for (size_t i = 0; i < layers.size(); ++i) check_linear(x, *layers[i], outputs[i]);
+  if (const int64_t at_once = gemv_rows(layers, x.rows()); at_once > 0) {
+    return exl3_by_gemv(x, layers, outputs, at_once);
+  }
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Layers layer = layers.subspan(i, 1);
+    if (!layers[i]->is_exl3()) {
+      dense(x, *layers[i], outputs[i]);
+    } else if (const int64_t at_once = gemv_rows(layer, x.rows()); at_once > 0) {
+      exl3_by_gemv(x, layer, outputs.subspan(i, 1), at_once);
+    } else if (activations_ == ActivationPrecision::kAuto) {
+      exl3_by_matmul(x, *layers[i], outputs[i]);
+    } else {
+      exl3_by_dequantizing(x, *layers[i], outputs[i]);
+    }
+  }
+}
+
+int64_t CudaOps::gemv_rows(Layers layers, int64_t rows) const {
+  if (activations_ == ActivationPrecision::kFloat32 || rows > kFewRows) return 0;
+  if (layers.size() > kMostMatrices || !layers[0]->is_exl3()) return 0;
+  const Exl3Matrix& first = layers[0]->exl3();
+  if (first.padded_in() > kMostGemvInputs) return 0;
+  for (const CudaLinear* layer : layers) {
+    const bool alike = layer->is_exl3() && layer->exl3().layout.bits == first.layout.bits &&
+                       layer->exl3().codebook == first.codebook;
+    if (!alike) return 0;
+  }
+  for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
+    at_once = std::min(at_once, rows);
+    const bool fits = exl3_gemv_fits(
+        first.layout.bits, first.codebook, first.layout.chunks(), at_once, limits_.shared_bytes
+    );
+    if (fits) return at_once;
+  }
+  return 0;
+}
+
+QuantizedInput CudaOps::room_for_input(const Exl3Matrix& matrix, int64_t rows) {
+  QuantizedInput input;
+  input.stride = quantized_stride(matrix);
+  input.integers = workspace_.tensor({rows, input.stride}, DType::kInt16).as<int16_t>();
+  input.scales = workspace_.tensor({rows, input.stride / 128}, DType::kFloat32).as<float>();
+  return input;
+}
+
+QuantizeProblem CudaOps::quantize(ConstTensor x, Layers layers) {
+  const int64_t rows = x.rows();
+  QuantizeProblem problem;
+  problem.num_matrices = static_cast<int>(layers.size());
+  problem.x = floats(x);
+  problem.rows = rows;
+  problem.in_features = x.row_size();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Exl3Matrix& matrix = layers[i]->exl3();
+    problem.out[i] = room_for_input(matrix, rows);
+    problem.suh[i] = matrix.suh;
+  }
+  exl3_quantize_input(stream_, problem);
+  return problem;
+}
+
+CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows) {
+  Products products;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Exl3Matrix& matrix = layers[i]->exl3();
+    const Tensor inner = workspace_.tensor({rows, matrix.padded_out()}, DType::kFloat32);
+    products[i] = products_of(matrix, inner.as<float>());
+  }
+  return products;
+}
+
+void CudaOps::multiply(
+    Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+    int64_t rows, int64_t at_once
+) {
+  const Exl3Layout& layout = layers[0]->exl3().layout;
+  GemvProblem gemv;
+  gemv.num_matrices = static_cast<int>(layers.size());
+  gemv.bits = layout.bits;
+  gemv.codebook = layers[0]->exl3().codebook;
+  gemv.chunks = static_cast<int>(layout.chunks());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Exl3Matrix& matrix = layers[i]->exl3();
+    gemv.matrices[i].words = matrix.words;
+    gemv.matrices[i].groups = static_cast<int>(matrix.layout.groups());
+    gemv.matrices[i].input = inputs[i];
+    gemv.matrices[i].y = products[i].inner;
+  }
+  for (int64_t begin = 0; begin < rows; begin += at_once) {
+    gemv.rows = static_cast<int>(std::min(at_once, rows - begin));
+    exl3_gemv(stream_, gemv, limits_.num_sms);
+    for (size_t i = 0; i < layers.size(); ++i) {
+      QuantizedInput& input = gemv.matrices[i].input;
+      input.integers += gemv.rows * input.stride;
+      input.scales += gemv.rows * (input.stride / 128);
+      gemv.matrices[i].y += gemv.rows * products[i].padded_out;
+    }
+  }
+}
+
+void CudaOps::exl3_by_gemv(
+    ConstTensor x, Layers layers, std::span<const Tensor> outputs, int64_t at_once
+) {
+  const auto scope = workspace_.scope();
+  const QuantizeProblem quantized = quantize(x, layers);
+  const Products products = room_for_products(layers, x.rows());
+  multiply(layers, quantized.out, products, x.rows(), at_once);
+  rotate_outputs(products, outputs);
+}
+
+void CudaOps::rotate_outputs(const Products& products, std::span<const Tensor> outputs) {
+  std::array<RotatedOutput, kMostMatrices> rotated{};
+  for (size_t i = 0; i < outputs.size(); ++i) rotated[i] = {products[i], floats(outputs[i])};
+  exl3_rotate_outputs(stream_, std::span(rotated).first(outputs.size()), outputs[0].rows());
+}
+
+void CudaOps::dense(ConstTensor x, const CudaLinear& layer, Tensor y) {
+  DenseProblem problem = layer.dense();
+  problem.x = floats(x);
+  problem.y = floats(y);
+  problem.rows = x.rows();
+  problem.y_stride = problem.out;
+  dense_linear(stream_, problem);
+}
+
+template <typename Multiply>
+void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply) {
+  const int64_t in = matrix.padded_in();
+  const int64_t out = matrix.padded_out();
+  const int64_t rows = y.rows();
+  const int64_t slice = std::clamp(
+      kSliceBytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns, out
+  );
+  const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
+  const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
+  for (int64_t begin = 0; begin < out; begin += slice) {
+    const int64_t end = std::min(begin + slice, out);
+    exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
+    multiply(weights.slice_rows(0, end - begin), inner.as<float>() + begin);
+  }
+  const RotatedOutput outputs[] = {{products_of(matrix, inner.as<float>()), floats(y)}};
+  exl3_rotate_outputs(stream_, outputs, rows);
+}
+
+void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
+  const Exl3Matrix& matrix = layer.exl3();
+  const int64_t in = matrix.padded_in();
+  const int64_t rows = x.rows();
+  const auto scope = workspace_.scope();
+  const CudaLinear* layers[] = {&layer};
+  const QuantizeProblem quantized = quantize(x, layers);
+  const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
+  const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
+  halves_of_quantized(
+      stream_, quantized.out[0], halves.as<uint16_t>(), units.as<float>(), rows, in
+  );
+  multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
+    HalfMatmulProblem problem;
+    problem.a = halves.as<uint16_t>();
+    problem.units = units.as<float>();
+    problem.weight = weights.as<uint16_t>();
+    problem.y = inner;
+    problem.rows = rows;
+    problem.in = in;
+    problem.out = weights.rows();
+    problem.y_stride = matrix.padded_out();
+    half_matmul(stream_, problem);
+  });
+}
+
+void CudaOps::exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y) {
+  const Exl3Matrix& matrix = layer.exl3();
+  const int64_t in = matrix.padded_in();
+  const int64_t rows = x.rows();
+  const auto scope = workspace_.scope();
+  const Tensor rotated = workspace_.tensor({rows, in}, DType::kFloat32);
+  exl3_rotate_input(stream_, matrix, floats(x), rotated.as<float>(), rows);
+  multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
+    DenseProblem problem;
+    problem.weight = weights.data();
+    problem.type = FloatType::kFloat16;
+    problem.x = rotated.as<float>();
+    problem.y = inner;
+    problem.rows = rows;
+    problem.in = in;
+    problem.out = weights.rows();
+    problem.stride = in;
+    problem.y_stride = matrix.padded_out();
+    dense_linear(stream_, problem);
+  });
+}
+
+}  // namespace trellis::cuda

@@ -1,0 +1,32 @@
+// From the residual stream to the input of EXL3 layers: what stands between the GEMV whose output
+// is added to the stream and the GEMVs that read it, in one launch.
+#pragma once
+
+#include "backend/cuda/kernels/exl3_quantize.h"
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace trellis::cuda {
+
+/// Rows that a CTA can hold.
+inline constexpr int64_t kMostNormNumbers = 8192;
+
+struct NormQuantizeProblem {
+  float* x = nullptr;             // [rows, dim]
+  const float* addend = nullptr;  // [rows, dim]: added to x before all else; or null
+  Exl3Products products;          // or else these outputs are, unless inner is null
+  const float* weight = nullptr;  // [dim] of the norm
+  float epsilon = 0.0f;
+  int num_matrices = 0;
+  const uint16_t* suh[kMostMatrices] = {};
+  QuantizedInput out[kMostMatrices];  // of equal strides
+  int64_t rows = 0;
+  int64_t dim = 0;  // a multiple of 128, at most kMostNormNumbers: the inputs of every matrix
+};
+
+/// x += addend; then rounds H(suh * rms_norm(x)) into problem.out of every matrix.
+void exl3_norm_quantize(cudaStream_t stream, const NormQuantizeProblem& problem);
+
+}  // namespace trellis::cuda

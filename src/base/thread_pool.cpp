@@ -12,7 +12,7 @@
 namespace trellis {
 namespace {
 
-// About 50 us of polling: longer than the gap between two ops of a step, shorter than anyone's idle
+// Some 0.3 ms of polling: longer than the gap between two ops of a step, shorter than anyone's idle
 // time.
 constexpr int kSpins = 20000;
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kSequences = 4;
 constexpr int64_t kAnswerTokens = 48;
+/// Rows of a step up to which a GPU keeps a row's bits from those beside it (docs/cuda.md).
+constexpr int kStepTokens = 32;
 constexpr int64_t kContextTokens = kMostTextTokens + kAnswerTokens;
 
 std::unique_ptr<Engine> load(const std::string& directory, const GpuCheckOptions& options) {
@@ -20,6 +22,7 @@ std::unique_ptr<Engine> load(const std::string& directory, const GpuCheckOptions
   engine.model_directory = directory;
   engine.backend = options.backend;
   engine.max_sequences = kSequences;
+  engine.step_tokens = kStepTokens;
   engine.context_tokens =
       std::min(kContextTokens, read_model_config(directory).max_position_embeddings);
   engine.cache_tokens = kSequences * kContextTokens;

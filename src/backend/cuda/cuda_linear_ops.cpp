@@ -13,9 +13,6 @@
 namespace trellis::cuda {
 namespace {
 
-/// Decoded weights that exist at a time: what stays in the L2 cache of a large GPU.
-constexpr int64_t kSliceBytes = int64_t{32} << 20;
-
 static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
 
 }  // namespace
@@ -176,7 +173,8 @@ void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply
   const int64_t out = matrix.padded_out();
   const int64_t rows = y.rows();
   const int64_t slice = std::clamp(
-      kSliceBytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns, out
+      limits_.slice_bytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns,
+      out
   );
   const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
   const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);

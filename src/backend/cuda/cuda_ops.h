@@ -24,6 +24,7 @@ inline constexpr int64_t kFewRows = 32;
 struct DeviceLimits {
   int num_sms = 0;
   int64_t shared_bytes = 0;  // that a CTA can ask for
+  int64_t slice_bytes = 0;   // of decoded weights that may exist at a time
 };
 
 class CudaOps final : public Ops {

@@ -198,8 +198,9 @@ int inspect(const InspectArguments& arguments) {
   EngineOptions options;
   options.context_tokens = arguments.model.context_tokens;
   options.cache_type = arguments.model.cache_type;
+  MemoryPlan plan = plan_memory(options, config, directory, 0, 0);
   const WeightSizes weights = weight_sizes(checkpoint, config);
-  const MemoryPlan plan = plan_memory(options, config, directory, weights.total(), 0);
+  plan.weight_bytes = weights.total();
   const size_t available = available_host_memory();
 
   OrderedJson report = architecture_json(config);

@@ -17,6 +17,7 @@ constexpr int64_t kMaxCacheTokens = std::numeric_limits<int32_t>::max() - kPageT
 CachePlan plan_cache(const EngineOptions& options, const ModelConfig& config) {
   CachePlan plan;
   plan.spec = cache_spec(config, require_kv_types(options.cache_type));
+  CacheStorage::bytes_per_token(plan.spec);  // refuses heads that the types cannot hold
   plan.context_tokens = std::min(
       options.context_tokens > 0 ? options.context_tokens : kDefaultContextLimit,
       config.max_position_embeddings

@@ -19,7 +19,8 @@ struct CachePlan {
   }
 };
 
-/// Throws UserError when the options ask for more positions than can be numbered.
+/// Throws UserError when the options ask for more positions than can be numbered, and as
+/// CacheStorage::bytes_per_token() does.
 CachePlan plan_cache(const EngineOptions& options, const ModelConfig& config);
 
 }  // namespace trellis

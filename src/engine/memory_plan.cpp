@@ -57,19 +57,6 @@ const CachePlan& choose(const std::vector<CachePlan>& plans, int64_t context_tok
     const std::vector<CachePlan>& plans
 ) {
   const CachePlan& cache = plan.cache;
-  std::string message = fmt::format(
-      "{}: needs {} of memory and {} are free\n", model, bytes_text(plan.total()),
-      bytes_text(available)
-  );
-  const auto line = [&](const std::string& what, size_t bytes) {
-    message += fmt::format("  {:<34}{:>12}\n", what, bytes_text(bytes));
-  };
-  line("weights", plan.weight_bytes);
-  line(
-      fmt::format("cache, {} tokens in {}", cache.cache_tokens(), kv_types_name(cache.spec.types)),
-      cache.bytes()
-  );
-  line("activations, about", plan.activation_bytes);
   std::string remedies;
   for (const CachePlan& fitting : plans) {
     if (fitting.context_tokens < std::min(kLeastContext, cache.context_tokens)) continue;
@@ -78,10 +65,16 @@ const CachePlan& choose(const std::vector<CachePlan>& plans, int64_t context_tok
         kv_types_name(fitting.spec.types)
     );
   }
-  message += remedies.empty() ? "No cache fits beside the weights; use a model of fewer bits or "
-                                "parameters, or free some memory"
-                              : fmt::format("These fit: {}; --fit chooses by itself", remedies);
-  throw UserError("{}", message);
+  throw UserError(
+      "{}: needs {} of memory (weights {}; cache of {} tokens in {} {}; activations about {}) and "
+      "{} are free; {}",
+      model, bytes_text(plan.total()), bytes_text(plan.weight_bytes), cache.cache_tokens(),
+      kv_types_name(cache.spec.types), bytes_text(cache.bytes()), bytes_text(plan.activation_bytes),
+      bytes_text(available),
+      remedies.empty() ? "no cache fits beside the weights: use a model of fewer bits or "
+                         "parameters, or free some memory"
+                       : fmt::format("these fit: {}; --fit chooses by itself", remedies)
+  );
 }
 
 }  // namespace

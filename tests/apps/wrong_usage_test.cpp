@@ -161,7 +161,8 @@ TEST(MemoryForTheContext, IsRefusedWithFigures) {
 
   // Keys and values of 4 layers, 64 halves each: 1 KiB for each token.
   expect_failure(
-      result, 1, AllOf(HasSubstr("1000000000 tokens 953.7"), HasSubstr("smaller context"))
+      result, 1,
+      AllOf(HasSubstr("1000000000 tokens in fp16 953.67 GiB"), HasSubstr("these fit: --context"))
   );
 }
 

@@ -107,8 +107,9 @@ TEST(PlanMemory, SaysWhatWouldFit) {
   EXPECT_USER_ERROR(
       plan({}, 20 * kPage),
       testing::AllOf(
-          testing::HasSubstr("models/x: needs"), testing::HasSubstr("cache, 8192 tokens in fp16"),
-          testing::HasSubstr("12.0 MiB"), testing::HasSubstr("--context 5120 --cache-type fp16"),
+          testing::HasSubstr("models/x: needs"),
+          testing::HasSubstr("cache of 8192 tokens in fp16 12.0 MiB"),
+          testing::HasSubstr("--context 5120 --cache-type fp16"),
           testing::HasSubstr("--context 8192 --cache-type q8"), testing::HasSubstr("--fit")
       )
   );
@@ -121,11 +122,11 @@ TEST(PlanMemory, RefusesWeightsThatLeaveNoRoom) {
   // Four pages hold the least context that is of use; three do not.
   EXPECT_EQ(plan(options, 4 * kPage * 18 / 64).cache.context_tokens, 1024);
   EXPECT_USER_ERROR(
-      plan(options, 4 * kPage * 18 / 64 - 1), testing::HasSubstr("No cache fits beside the weights")
+      plan(options, 4 * kPage * 18 / 64 - 1), testing::HasSubstr("no cache fits beside the weights")
   );
   EXPECT_USER_ERROR(
       plan_memory(options, config(), "models/x", kWeights, kWeights / 2),
-      testing::HasSubstr("No cache fits")
+      testing::HasSubstr("no cache fits")
   );
   options.context_tokens = 200;
   EXPECT_EQ(plan(options, kPage * 18 / 64).cache.context_tokens, 200);

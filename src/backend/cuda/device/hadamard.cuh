@@ -11,7 +11,9 @@ inline constexpr int kBlock = exl3::kHadamardBlock;
 inline constexpr int kLaneNumbers = kBlock / kWarp;
 using exl3::kHadamardScale;
 
-/// Transforms a block in place, without its scale. Lane l holds numbers 4 l to 4 l + 3.
+/// Transforms a block in place, without its scale. Lane l holds numbers 4 l to 4 l + 3. With fewer
+/// lanes than a warp, each run of 4 kLanes numbers by itself.
+template <int kLanes = kWarp>
 __device__ __forceinline__ void hadamard_block(float (&v)[kLaneNumbers]) {
   const float a = v[0] + v[1];
   const float b = v[0] - v[1];
@@ -23,7 +25,7 @@ __device__ __forceinline__ void hadamard_block(float (&v)[kLaneNumbers]) {
   v[3] = b - d;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
 #pragma unroll
-  for (int distance = 1; distance < kWarp; distance *= 2) {
+  for (int distance = 1; distance < kLanes; distance *= 2) {
     const bool upper = (lane & distance) != 0;
 #pragma unroll
     for (int i = 0; i < kLaneNumbers; ++i) {

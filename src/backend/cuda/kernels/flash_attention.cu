@@ -16,6 +16,7 @@
 //
 // Traffic: keys and values once per 64 pairs, from L2 where CTAs beside each other share them.
 #include "backend/args.h"
+#include "backend/cuda/device/hadamard.cuh"
 #include "backend/cuda/device/half_tile.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/kernels/flash_attention.h"
@@ -78,27 +79,6 @@ find_rows(const int32_t* row_begin, int num_sequences, int tile, int tile_rows) 
   return {low, begin, min(tile_rows, row_begin[low + 1] - begin)};
 }
 
-/// Transforms groups of 32 numbers without a scale; a lane holds four, eight lanes a group.
-__device__ __forceinline__ void hadamard_of_eight_lanes(float (&v)[4]) {
-  const float a = v[0] + v[1];
-  const float b = v[0] - v[1];
-  const float c = v[2] + v[3];
-  const float d = v[2] - v[3];
-  v[0] = a + c;
-  v[1] = b + d;
-  v[2] = a - c;
-  v[3] = b - d;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-#pragma unroll
-  for (int distance = 1; distance < 8; distance *= 2) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const float other = __shfl_xor_sync(kAllLanes, v[i], distance);
-      v[i] = (lane & distance) != 0 ? other - v[i] : v[i] + other;
-    }
-  }
-}
-
 /// Rounds the queries of a warp's pairs to fp16 in their tile. Pair p of the CTA is row p / group
 /// and head p % group; those behind the last row are zeros.
 template <int kHeadDim, bool kMayBeQuantized>
@@ -127,7 +107,7 @@ __device__ __forceinline__ void load_queries(
       v[3] = q.w * factor;
     }
     if constexpr (kMayBeQuantized) {
-      if (problem.keys.is_quantized()) hadamard_of_eight_lanes(v);
+      if (problem.keys.is_quantized()) hadamard_block<exl3::kKvGroup / kLaneNumbers>(v);
     }
     const uint32_t place = Tile::offset(pair, channel / 8) + channel % 8 * 2;
     *reinterpret_cast<uint2*>(tile + place) = {pack_halves(v[0], v[1]), pack_halves(v[2], v[3])};

@@ -1,14 +1,8 @@
 #include "sampling/candidates.h"
 
-#include <array>
+#include "sampling/largest.h"
 
 namespace trellis {
-namespace {
-
-/// Running maxima side by side; what a compiler turns into vectors.
-constexpr size_t kLanes = 16;
-
-}  // namespace
 
 void Candidates::assign(std::span<const float> logits) {
   items_.resize(logits.size());
@@ -42,16 +36,7 @@ void Candidates::sort_front(size_t count) {
 }
 
 float Candidates::max_logit() const {
-  std::array<float, kLanes> best{};
-  best.fill(-INFINITY);
-  size_t i = 0;
-  for (; i + kLanes <= items_.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      best[lane] = std::max(best[lane], items_[i + lane].logit);
-    }
-  }
-  for (; i < items_.size(); ++i) best[0] = std::max(best[0], items_[i].logit);
-  return *std::max_element(best.begin(), best.end());
+  return largest(items_.size(), [this](size_t i) { return items_[i].logit; });
 }
 
 }  // namespace trellis

@@ -1,6 +1,7 @@
 #include "sampling/sampler.h"
 
 #include "base/philox.h"
+#include "sampling/largest.h"
 #include "sampling/pipeline.h"
 
 #include <algorithm>
@@ -19,16 +20,7 @@ uint64_t random_seed() {
 
 /// The first of the largest logits, or nothing where none is above -infinity.
 std::optional<int32_t> most_probable(std::span<const float> logits) {
-  std::array<float, 16> lanes{};  // running maxima side by side, for the compiler's vectors
-  lanes.fill(-INFINITY);
-  size_t i = 0;
-  for (; i + lanes.size() <= logits.size(); i += lanes.size()) {
-    for (size_t j = 0; j < lanes.size(); ++j) {
-      lanes[j] = logits[i + j] > lanes[j] ? logits[i + j] : lanes[j];
-    }
-  }
-  for (; i < logits.size(); ++i) lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
-  const float best = *std::max_element(lanes.begin(), lanes.end());
+  const float best = largest(logits.size(), [&](size_t i) { return logits[i]; });
   if (best == -INFINITY) return std::nullopt;
   return static_cast<int32_t>(std::find(logits.begin(), logits.end(), best) - logits.begin());
 }

@@ -32,13 +32,18 @@ CachePlan shrink(const CachePlan& asked, KvTypes types, size_t room) {
 }
 
 /// The caches that could take the place of `asked`: of its own types, then of each smaller one.
+/// Those that hold a context of use.
 std::vector<CachePlan> alternatives(const CachePlan& asked, size_t room) {
-  std::vector<CachePlan> plans = {shrink(asked, asked.spec.types, room)};
+  std::vector<CachePlan> plans;
+  const auto add = [&](const CachePlan& plan) {
+    if (plan.context_tokens >= std::min(kLeastContext, asked.context_tokens)) plans.push_back(plan);
+  };
+  add(shrink(asked, asked.spec.types, room));
   if (asked.spec.head_dim % exl3::kKvGroup != 0) return plans;
   for (const KvType type : kSmallerTypes) {
     const CachePlan plan = shrink(asked, same_kv_types(type), room);
     if (CacheStorage::bytes_per_page(plan.spec) < CacheStorage::bytes_per_page(asked.spec)) {
-      plans.push_back(plan);
+      add(plan);
     }
   }
   return plans;
@@ -59,7 +64,6 @@ const CachePlan& choose(const std::vector<CachePlan>& plans, int64_t context_tok
   const CachePlan& cache = plan.cache;
   std::string remedies;
   for (const CachePlan& fitting : plans) {
-    if (fitting.context_tokens < std::min(kLeastContext, cache.context_tokens)) continue;
     remedies += fmt::format(
         "{}--context {} --cache-type {}", remedies.empty() ? "" : ", or ", fitting.context_tokens,
         kv_types_name(fitting.spec.types)
@@ -104,12 +108,8 @@ MemoryPlan plan_memory(
   const size_t fixed = plan.weight_bytes + plan.activation_bytes;
   const size_t room = available_bytes > fixed ? available_bytes - fixed : 0;
   const std::vector<CachePlan> plans = alternatives(plan.cache, room);
-  const CachePlan& fitting = choose(plans, plan.cache.context_tokens);
-  const int64_t least = std::min(kLeastContext, plan.cache.context_tokens);
-  if (!options.fit || fitting.context_tokens < least) {
-    refuse(plan, model, available_bytes, plans);
-  }
-  plan.cache = fitting;
+  if (!options.fit || plans.empty()) refuse(plan, model, available_bytes, plans);
+  plan.cache = choose(plans, plan.cache.context_tokens);
   return plan;
 }
 

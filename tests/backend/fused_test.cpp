@@ -127,86 +127,82 @@ const PackedLinear* pack_random(
   return &op.pack(RandomLinear(format, shape, seed).weight());
 }
 
+/// Compares run(op, stream, formats, rows, fused) with fused and without: for layers that go
+/// together and such that do not, few rows and many.
+template <typename Run>
+void expect_same_for_streams(Backend& backend, double limit, const Run& run) {
+  for (const auto& formats : kThreeFormats) {
+    for (const int64_t rows : {1, 6, 40}) {
+      const auto rows_of = [&](bool fused) {
+        PreparedOp op(backend);
+        ResidualStream stream = upload_stream(op, rows);
+        run(op, stream, formats, rows, fused);
+        return op.rows();
+      };
+      expect_near(rows_of(true), rows_of(false), limit);
+    }
+  }
+}
+
 /// The feed-forward layer twice: the second one reads what the first left.
 TEST_P(Fused, MlpIsItsParts) {
   const std::unique_ptr<Backend> backend = GetParam().make();
-  for (const auto& formats : kThreeFormats) {
-    for (const int64_t rows : {1, 6, 40}) {
-      const auto run = [&](bool fused) {
-        PreparedOp op(*backend);
-        ResidualStream stream = upload_stream(op, rows);
-        const Tensor gated = op.allocate({rows, 384});
-        const MlpArgs args = {
-            upload_norm(op, rows),
-            pack_random(op, formats[0], {256, 384, rows, true}, 1),
-            pack_random(op, formats[1], {256, 384, rows}, 2),
-            pack_random(op, formats[2], {384, 256, rows, true}, 3),
-            Activation::kSilu,
-            gated,
-            op.allocate({rows, 384})
-        };
-        op.outputs = {stream.x};
-        Ops& ops = backend->ops();
-        for (int layer = 0; layer < 2; ++layer) {
-          fused ? ops.mlp(args, stream) : ops.Ops::mlp(args, stream);
-        }
-        ops.settle(stream);
-        return op.rows();
-      };
-
-      expect_near(run(true), run(false), tolerance(Accuracy::kRoundedInputs, 384));
+  const auto run = [&](PreparedOp& op, ResidualStream& stream, const auto& formats, int64_t rows,
+                       bool fused) {
+    const Tensor gated = op.allocate({rows, 384});
+    const MlpArgs args = {
+        upload_norm(op, rows),
+        pack_random(op, formats[0], {256, 384, rows, true}, 1),
+        pack_random(op, formats[1], {256, 384, rows}, 2),
+        pack_random(op, formats[2], {384, 256, rows, true}, 3),
+        Activation::kSilu,
+        gated,
+        op.allocate({rows, 384})
+    };
+    op.outputs = {stream.x};
+    Ops& ops = backend->ops();
+    for (int layer = 0; layer < 2; ++layer) {
+      fused ? ops.mlp(args, stream) : ops.Ops::mlp(args, stream);
     }
-  }
+    ops.settle(stream);
+  };
+  expect_same_for_streams(*backend, tolerance(Accuracy::kRoundedInputs, 384), run);
 }
 
 /// The default body of linear_add() leaves outputs, an override may leave what it likes.
 TEST_P(Fused, LinearAddIsLinearThenAdd) {
   const std::unique_ptr<Backend> backend = GetParam().make();
-  for (const auto& formats : kThreeFormats) {
-    for (const int64_t rows : {1, 6, 40}) {
-      const auto run = [&](bool fused) {
-        PreparedOp op(*backend);
-        ResidualStream stream = upload_stream(op, rows);
-        const Tensor x = op.upload(RandomData(3).normals(rows * 300), {rows, 300});
-        const PackedLinear* layer = pack_random(op, formats[1], {300, 256, rows, true}, 1);
-        op.outputs = {stream.x};
-        Ops& ops = backend->ops();
-        ops.settle(stream);
-        fused ? ops.linear_add(x, *layer, stream) : ops.Ops::linear_add(x, *layer, stream);
-        ops.settle(stream);
-        return op.rows();
-      };
-
-      expect_near(run(true), run(false), tolerance(Accuracy::kFloat32, 300));
-    }
-  }
+  const auto run = [&](PreparedOp& op, ResidualStream& stream, const auto& formats, int64_t rows,
+                       bool fused) {
+    const Tensor x = op.upload(RandomData(3).normals(rows * 300), {rows, 300});
+    const PackedLinear* layer = pack_random(op, formats[1], {300, 256, rows, true}, 1);
+    op.outputs = {stream.x};
+    Ops& ops = backend->ops();
+    ops.settle(stream);
+    fused ? ops.linear_add(x, *layer, stream) : ops.Ops::linear_add(x, *layer, stream);
+    ops.settle(stream);
+  };
+  expect_same_for_streams(*backend, tolerance(Accuracy::kFloat32, 300), run);
 }
 
 TEST_P(Fused, NormLinearGroupIsItsParts) {
   const std::unique_ptr<Backend> backend = GetParam().make();
-  for (const auto& formats : kThreeFormats) {
-    for (const int64_t rows : {1, 6, 40}) {
-      const auto run = [&](bool fused) {
-        PreparedOp op(*backend);
-        ResidualStream stream = upload_stream(op, rows);
-        std::vector<const PackedLinear*> layers;
-        std::vector<Tensor> outputs;
-        for (size_t i = 0; i < 2; ++i) {
-          layers.push_back(pack_random(op, formats[i], {256, 100, rows, true}, i));
-          outputs.push_back(op.allocate({rows, 100}));
-        }
-        const StreamNorm norm = upload_norm(op, rows);
-        Ops& ops = backend->ops();
-        fused ? ops.norm_linear_group(stream, norm, layers, outputs)
-              : ops.Ops::norm_linear_group(stream, norm, layers, outputs);
-        op.outputs = outputs;
-        op.outputs.push_back(stream.x);
-        return op.rows();
-      };
-
-      expect_near(run(true), run(false), tolerance(Accuracy::kRoundedInputs, 256));
+  const auto run = [&](PreparedOp& op, ResidualStream& stream, const auto& formats, int64_t rows,
+                       bool fused) {
+    std::vector<const PackedLinear*> layers;
+    std::vector<Tensor> outputs;
+    for (size_t i = 0; i < 2; ++i) {
+      layers.push_back(pack_random(op, formats[i], {256, 100, rows, true}, i));
+      outputs.push_back(op.allocate({rows, 100}));
     }
-  }
+    const StreamNorm norm = upload_norm(op, rows);
+    Ops& ops = backend->ops();
+    fused ? ops.norm_linear_group(stream, norm, layers, outputs)
+          : ops.Ops::norm_linear_group(stream, norm, layers, outputs);
+    op.outputs = outputs;
+    op.outputs.push_back(stream.x);
+  };
+  expect_same_for_streams(*backend, tolerance(Accuracy::kRoundedInputs, 256), run);
 }
 
 /// A cache in fp32 and one in 4 bits, whose channels are compared.

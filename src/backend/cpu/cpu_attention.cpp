@@ -73,7 +73,7 @@ void CpuOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   const auto* lengths = step.kv_length.as<int32_t>();
   const int64_t longest = *std::max_element(lengths, lengths + num_sequences);
   const int64_t numbers = longest * args.head_dim * num_tasks;
-  const int64_t grain = numbers < 32768 ? num_tasks : 1;
+  const int64_t grain = numbers < 4096 ? num_tasks : 1;
   pool_.for_each(num_tasks, grain, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t index = begin; index < end; ++index) run(index, worker);
   });

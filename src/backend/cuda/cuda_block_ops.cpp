@@ -8,6 +8,7 @@
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 #include "backend/cuda/kernels/exl3_rope_store.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
+#include "exl3/hadamard.h"
 
 #include <algorithm>
 #include <array>
@@ -24,7 +25,7 @@ bool has_whole_outputs(const Exl3Matrix& matrix) {
 int64_t CudaOps::normed_gemv_rows(const ResidualStream& stream, Layers layers) const {
   const int64_t dim = stream.x.row_size();
   const int64_t at_once = gemv_rows(layers, stream.x.rows());
-  if (at_once == 0 || dim > kMostNormNumbers) return 0;
+  if (at_once == 0) return 0;
   return layers[0]->exl3().padded_in() == dim ? at_once : 0;
 }
 
@@ -41,14 +42,18 @@ NormQuantizeProblem CudaOps::norm_quantize(
     problem.addend = floats(stream.addend);
   }
   problem.weight = norm.weight.as<float>();
-  problem.epsilon = norm.epsilon;
   problem.rows = rows;
   problem.dim = stream.x.row_size();
   TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
   problem.num_matrices = static_cast<int>(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.suh[i] = layers[i]->exl3().suh;
-    problem.out[i] = room_for_input(layers[i]->exl3(), rows);
+    QuantizedInput& out = problem.out[i];
+    out = room_for_input(layers[i]->exl3(), rows);
+    const Shape blocks = {rows, out.stride / exl3::kHadamardBlock};
+    out.norm.squares = workspace_.tensor(blocks, DType::kFloat32).as<float>();
+    out.norm.inverse_count = 1.0f / static_cast<float>(problem.dim);
+    out.norm.epsilon = norm.epsilon;
   }
   exl3_norm_quantize(stream_, problem);
   stream.has_addend = false;

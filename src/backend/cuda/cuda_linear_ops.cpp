@@ -127,18 +127,15 @@ void CudaOps::multiply(
     const Exl3Matrix& matrix = layers[i]->exl3();
     gemv.matrices[i].words = matrix.words;
     gemv.matrices[i].groups = static_cast<int>(matrix.layout.groups());
-    gemv.matrices[i].input = inputs[i];
-    gemv.matrices[i].y = products[i].inner;
   }
+  const GemvDevice device = {limits_.num_sms, limits_.shared_bytes};
   for (int64_t begin = 0; begin < rows; begin += at_once) {
     gemv.rows = static_cast<int>(std::min(at_once, rows - begin));
-    exl3_gemv(stream_, gemv, limits_.num_sms);
     for (size_t i = 0; i < layers.size(); ++i) {
-      QuantizedInput& input = gemv.matrices[i].input;
-      input.integers += gemv.rows * input.stride;
-      input.scales += gemv.rows * (input.stride / 128);
-      gemv.matrices[i].y += gemv.rows * products[i].padded_out;
+      gemv.matrices[i].input = inputs[i].from(begin);
+      gemv.matrices[i].y = products[i].inner + begin * products[i].padded_out;
     }
+    exl3_gemv(stream_, gemv, device);
   }
 }
 

@@ -1,5 +1,5 @@
-// The sizes of one instance of the GEMV kernel, all known when it is compiled: how much shared
-// memory its parts take, and what a warp step is.
+// The sizes of one instance of the GEMV kernel: how much shared memory its parts take, what a warp
+// step is, and how the memory of a device is shared out between weights and activations.
 #pragma once
 
 #include "backend/cuda/exl3_layout.h"
@@ -10,12 +10,21 @@
 
 namespace trellis::cuda {
 
+/// How a CTA uses its shared memory.
+struct GemvMemory {
+  int slots = 0;   // of the ring: kMostSlots, 2 or 1
+  int window = 0;  // chunks of inputs whose activations it holds at a time
+};
+
 /// kRows: the most rows of a launch: 1, 4 or 8.
 template <int kBits, exl3::Codebook kCodebook, int kRows>
 struct GemvShape {
   static constexpr bool kIntegers = kCodebook == exl3::Codebook::kMul1;
   static constexpr int kWarps = 16;
   static constexpr int kThreads = kWarps * 32;
+  /// What registers are shared out for: with fewer than all of them the small kernels between two
+  /// products start beside this one. Two sets of sums, and the windows of one bit, need them all.
+  static constexpr int kBoundThreads = kBits == 1 || (kIntegers && kRows > 4) ? kThreads : 640;
   static constexpr int kSteps = Exl3Layout::steps_per_chunk(kBits);
   static constexpr int kTiles = Exl3Layout::tiles_per_group(kBits);
   static constexpr int kGroupColumns = kTileSize * kTiles;
@@ -23,12 +32,13 @@ struct GemvShape {
   // The ring of weights: each lane copies and reads its own 16-byte pieces.
   static constexpr int kSlotBytes = 128 * kBits * kSteps * kTiles;
   static constexpr int kPieces = kSlotBytes / 512;
-  static constexpr int kSlots = std::clamp(96 * 1024 / (kWarps * kSlotBytes), 1, 6);
-  static constexpr int kRingBytes = kWarps * kSlots * kSlotBytes;
+  static constexpr int kMostSlots = std::clamp(96 * 1024 / (kWarps * kSlotBytes), 1, 6);
 
   // Activations: columns of the B operand. Integers: each row has two planes, a residual beside the
   // rounded numbers; with up to four rows the planes share one set of eight columns.
   static constexpr int kPlanes = kIntegers ? 2 : 1;
+  /// Units of the rounded row (1 / 32767 of its largest number) in one of the operand.
+  static constexpr float kUnits = kIntegers ? 32767.0f / 127.0f : 32767.0f;
   static constexpr int kSums = kPlanes * kRows;  // columns that mean something
   static constexpr int kSets = kSums > 8 ? 2 : 1;
   /// One row's numbers are stored as the instruction wants them, four or two times over.
@@ -42,11 +52,32 @@ struct GemvShape {
   static constexpr int kWarpSums = kSums * kSumStride;
   static constexpr int kSumBytes = kBatch * kWarps * kWarpSums * 4;
 
-  /// What a launch asks for, and what the kernel declares besides: scales and sums of its rows.
-  static constexpr int64_t dynamic_bytes(int64_t chunks) {
-    return kRingBytes + kSumBytes + chunks * kSteps * kStepBytes;
-  }
+  static constexpr int64_t kChunkBytes = int64_t{kSteps} * kStepBytes;  // of activations
+  /// What the kernel declares besides: scales and sums of its rows.
   static constexpr int64_t kStaticBytes = kRows * (12 + 8 * kWarps) + 32;
+
+  static constexpr int64_t ring_bytes(int slots) { return int64_t{kWarps} * slots * kSlotBytes; }
+  static constexpr int64_t dynamic_bytes(const GemvMemory& memory) {
+    return ring_bytes(memory.slots) + kSumBytes + memory.window * kChunkBytes;
+  }
+
+  /// How a CTA with shared_limit bytes holds `chunks` chunks of inputs: all of them, if need be
+  /// beside a shorter ring; else as many turns of the warps as fit at a time. No slots where not
+  /// even one turn fits.
+  static constexpr GemvMemory memory(int64_t chunks, int64_t shared_limit) {
+    constexpr int kRings[] = {kMostSlots, std::min(2, kMostSlots), 1};
+    const auto room = [&](int slots) {
+      return (shared_limit - kStaticBytes - kSumBytes - ring_bytes(slots)) / kChunkBytes;
+    };
+    for (const int slots : kRings) {
+      if (room(slots) >= chunks) return {slots, static_cast<int>(chunks)};
+    }
+    for (const int slots : kRings) {
+      const int64_t turns = room(slots) / kWarps;
+      if (turns > 0) return {slots, static_cast<int>(turns) * kWarps};
+    }
+    return {};
+  }
 };
 
 }  // namespace trellis::cuda

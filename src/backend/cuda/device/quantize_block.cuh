@@ -37,17 +37,20 @@ __device__ __forceinline__ void store_quantized(
   if (lane == 0) *scale = poisoned ? NAN : largest / kLargestInteger;
 }
 
+/// The larger of two scales, NaN where one of them is: they are never negative, so it is the one with
+/// the larger bits.
+__device__ __forceinline__ uint32_t larger_scale(uint32_t a, float scale) {
+  return max(a, __float_as_uint(scale));
+}
+
 /// The scale of a row of blocks: the largest of theirs, NaN where one of them is. Every lane of the
 /// calling warp has it.
 __device__ __forceinline__ float row_unit(const float* scales, int blocks) {
-  float largest = 0.0f;
-  float poison = 0.0f;
+  uint32_t largest = 0;
   for (int i = static_cast<int>(threadIdx.x) % kWarp; i < blocks; i += kWarp) {
-    const float scale = __ldcg(scales + i);
-    largest = fmaxf(largest, scale);
-    poison += scale * 0.0f;
+    largest = larger_scale(largest, __ldcg(scales + i));
   }
-  return warp_max(largest) + warp_sum(poison);
+  return __uint_as_float(__reduce_max_sync(kAllLanes, largest));
 }
 
 }  // namespace trellis::cuda

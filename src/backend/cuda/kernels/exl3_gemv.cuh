@@ -17,9 +17,9 @@
 #pragma once
 
 #include "backend/cuda/device/codebook.cuh"
+#include "backend/cuda/device/gemv_activations.cuh"
 #include "backend/cuda/device/gemv_shape.h"
 #include "backend/cuda/device/ptx.cuh"
-#include "backend/cuda/device/quantize_block.cuh"
 #include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/exl3_window.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
@@ -28,10 +28,11 @@
 
 namespace trellis::cuda {
 
-/// Of the groups of all matrices in a row, those of one CTA.
+/// Of the groups of all matrices in a row, those of one CTA, and how it holds its inputs.
 struct GemvShare {
   int groups_per_cta = 0;
   int longer_ctas = 0;  // the first so many have one more
+  GemvMemory memory;
 
   TRELLIS_HD int first(int cta) const {
     return cta * groups_per_cta + (cta < longer_ctas ? cta : longer_ctas);
@@ -84,115 +85,12 @@ __device__ __forceinline__ void multiply_step(
   }
 }
 
-/// The B operand of 64 inputs, one column of the sums to a lane. step: its shared memory.
-template <class Shape>
-__device__ __forceinline__ void load_activations(uint32_t (&b)[16], uint32_t step, int column) {
-  const int t = static_cast<int>(threadIdx.x) % 4;
-  if constexpr (Shape::kSplat) {
-#pragma unroll
-    for (int s = 0; s < 4; ++s) {
-      const uint4 v = load_shared_128(step + (s * Shape::kSums + column) * 64 + t * 16);
-      b[4 * s] = v.x;
-      b[4 * s + 1] = v.y;
-      b[4 * s + 2] = v.z;
-      b[4 * s + 3] = v.w;
-    }
-  } else if constexpr (Shape::kIntegers) {
-    const uint4 v = load_shared_128(step + (column * 4 + t) * 16);
-    const uint32_t words[4] = {v.x, v.y, v.z, v.w};
-#pragma unroll
-    for (int s = 0; s < 4; ++s) {
-      b[4 * s] = __byte_perm(words[s], 0, 0x0000);
-      b[4 * s + 1] = __byte_perm(words[s], 0, 0x1111);
-      b[4 * s + 2] = __byte_perm(words[s], 0, 0x2222);
-      b[4 * s + 3] = __byte_perm(words[s], 0, 0x3333);
-    }
-  } else {
-    const uint4 v = load_shared_128(step + (column * 4 + t) * 32);
-    const uint4 w = load_shared_128(step + (column * 4 + t) * 32 + 16);
-    const uint32_t words[8] = {v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w};
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      b[2 * i] = __byte_perm(words[i], 0, 0x1010);
-      b[2 * i + 1] = __byte_perm(words[i], 0, 0x3232);
-    }
-  }
-}
-
-/// Puts a pair of neighbouring activations (inputs 2 s + 8 h and the next of a tile) where
-/// load_activations() finds them. bits: two bytes or two halves, the first in the lower part.
-template <class Shape>
-__device__ __forceinline__ void store_pair(
-    char* step, int column, int tile, int s, int h, uint32_t bits
-) {
-  if constexpr (Shape::kSplat) {
-    uint2 splat;
-    splat.x = __byte_perm(bits, 0, Shape::kIntegers ? 0x0000 : 0x1010);
-    splat.y = __byte_perm(bits, 0, Shape::kIntegers ? 0x1111 : 0x3232);
-    *reinterpret_cast<uint2*>(step + (s * Shape::kSums + column) * 64 + tile * 16 + h * 8) = splat;
-  } else if constexpr (Shape::kIntegers) {
-    *reinterpret_cast<uint16_t*>(step + (column * 4 + tile) * 16 + s * 4 + h * 2) =
-        static_cast<uint16_t>(bits);
-  } else {
-    *reinterpret_cast<uint32_t*>(step + (column * 4 + tile) * 32 + s * 8 + h * 4) = bits;
-  }
-}
-
 /// What turns a row's sums into numbers.
 struct RowScale {
-  float scale;  // of one unit of the rounded activation
+  float scale;  // of one unit of the rounded activation, the row's norm included
   int sum;      // of the rounded activations, which mul1's affine offset multiplies
   int residual_sum;
 };
-
-/// Eight activations of a row, inputs 8 i to 8 i + 7.
-struct Eight {
-  uint4 integers;
-  float scale;
-};
-__device__ __forceinline__ Eight fetch_eight(const QuantizedInput& input, int row, int i) {
-  const int stride = static_cast<int>(input.stride);
-  const auto* integers = reinterpret_cast<const uint4*>(input.integers + row * input.stride);
-  return {__ldcg(integers + i), __ldcg(input.scales + row * (stride / 128) + i / 16)};
-}
-
-/// Rounds eight activations in units of the row and stores them. sum, residual_sum: added to.
-template <class Shape, int kRows>
-__device__ __forceinline__ void store_eight(
-    const Eight& eight, char* activations, int row, int i, float unit, int& sum, int& residual_sum
-) {
-  char* step = activations + i / 8 * Shape::kStepBytes;
-  const int tile = i / 2 % 4;
-  const int h = i % 2;
-  const uint32_t words[4] = {
-      eight.integers.x, eight.integers.y, eight.integers.z, eight.integers.w
-  };
-  // Integers: +-127 units; halves: +-1.
-  const float factor = unit > 0.0f ? eight.scale / unit : 0.0f;
-#pragma unroll
-  for (int s = 0; s < 4; ++s) {
-    const float first = static_cast<float>(static_cast<int16_t>(words[s] & 0xFFFFu)) * factor;
-    const float second = static_cast<float>(static_cast<int16_t>(words[s] >> 16)) * factor;
-    if constexpr (Shape::kIntegers) {
-      const float a = first * (127.0f / 32767.0f);
-      const float b = second * (127.0f / 32767.0f);
-      const int a1 = __float2int_rn(a);
-      const int b1 = __float2int_rn(b);
-      const int a2 = __float2int_rn((a - static_cast<float>(a1)) * 254.0f);
-      const int b2 = __float2int_rn((b - static_cast<float>(b1)) * 254.0f);
-      sum += a1 + b1;
-      residual_sum += a2 + b2;
-      const auto pack = [](int low, int high) {
-        return (static_cast<uint32_t>(low) & 0xFFu) | ((static_cast<uint32_t>(high) & 0xFFu) << 8);
-      };
-      store_pair<Shape>(step, row, tile, s, h, pack(a1, b1));
-      store_pair<Shape>(step, kRows + row, tile, s, h, pack(a2, b2));
-    } else {
-      const __half2 pair = __floats2half2_rn(first * (1.0f / 32767.0f), second * (1.0f / 32767.0f));
-      store_pair<Shape>(step, row, tile, s, h, as_bits(pair));
-    }
-  }
-}
 
 /// The column of the sums whose activations a lane's B column carries, in one set.
 template <class Shape, int kRows>
@@ -203,10 +101,38 @@ __device__ __forceinline__ int sum_column(int set) {
   return g % Shape::kSums;
 }
 
+/// Calls visit(sum, place) for this lane's sums that mean something. places: the warp's, of this
+/// lane's column g.
+template <class Shape, int kRows, typename Sum, typename Visit>
+__device__ __forceinline__ void visit_sums(
+    Sum (&total)[Shape::kTiles][Shape::kSets][4], Sum* places, const Visit& visit
+) {
+  const int t = static_cast<int>(threadIdx.x) % 4;
+#pragma unroll
+  for (int tile = 0; tile < Shape::kTiles; ++tile) {
+#pragma unroll
+    for (int set = 0; set < Shape::kSets; ++set) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const int b_column = 2 * t + j % 2;
+        Sum* place = places + tile * kTileSize + j / 2 * 8;
+        if constexpr (kRows == 1) {
+          // Columns 0 to 3 carry the numbers, 4 to 7 the residual.
+          if (b_column % 4 == 0 && b_column / 4 < Shape::kSums) {
+            visit(total[tile][set][j], place[b_column / 4 * Shape::kSumStride]);
+          }
+        } else if (set * 8 + b_column < Shape::kSums) {
+          visit(total[tile][set][j], place[(set * 8 + b_column) * Shape::kSumStride]);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace gemv
 
 template <int kBits, exl3::Codebook kCodebook, int kRows>
-__global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 1) gemv_kernel(
+__global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThreads, 1) gemv_kernel(
     const __grid_constant__ GemvProblem problem, const __grid_constant__ GemvShare share
 ) {
   using Shape = GemvShape<kBits, kCodebook, kRows>;
@@ -220,16 +146,14 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
   const int warp = tid / kWarp;
   const int lane = tid % kWarp;
   const int g = lane / 4;
-  const int t = lane % 4;
   const int chunks = problem.chunks;
-  const int steps = (chunks - warp + Shape::kWarps - 1) / Shape::kWarps;  // of this warp, per group
   const int begin = share.first(static_cast<int>(blockIdx.x));
   const int end = share.first(static_cast<int>(blockIdx.x) + 1);
-  const uint32_t ring =
-      shared_address(shared) + warp * Shape::kSlots * Shape::kSlotBytes + lane * 16;
-  const uint32_t ring_end = ring + Shape::kSlots * Shape::kSlotBytes;
-  Sum* sums = reinterpret_cast<Sum*>(shared + Shape::kRingBytes);
-  char* activations = shared + Shape::kRingBytes + Shape::kSumBytes;
+  const int slots = share.memory.slots;
+  const uint32_t ring = shared_address(shared) + warp * slots * Shape::kSlotBytes + lane * 16;
+  const uint32_t ring_end = ring + slots * Shape::kSlotBytes;
+  Sum* sums = reinterpret_cast<Sum*>(shared + Shape::ring_bytes(slots));
+  char* activations = shared + Shape::ring_bytes(slots) + Shape::kSumBytes;
   const uint32_t activations_address = shared_address(activations);
 
   int matrix = 0;
@@ -246,22 +170,21 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
   };
   const char* source = matrix_source(matrix, begin - first);
   int stream_matrix = matrix;
-  int stream_groups = problem.matrices[matrix].groups - (begin - first);  // left in its matrix
-  int to_issue = (end - begin) * steps;
-  int stream_step = 0;
+  int stream_group = warp < chunks ? begin : end;
+  int stream_matrix_end = first + problem.matrices[matrix].groups;
+  int stream_chunk = warp;
   uint32_t fill = ring;
   const auto issue = [&] {
-    if (to_issue > 0) {
-      --to_issue;
+    if (stream_group < end) {
 #pragma unroll
       for (int p = 0; p < Shape::kPieces; ++p) cp_async_16(fill + p * 512, source + p * 512);
       source += Shape::kWarps * Shape::kSlotBytes;
-      if (++stream_step == steps) {
-        stream_step = 0;
-        source += static_cast<ptrdiff_t>(chunks - steps * Shape::kWarps) * Shape::kSlotBytes;
-        if (--stream_groups == 0 && stream_matrix + 1 < problem.num_matrices) {
-          ++stream_matrix;
-          stream_groups = problem.matrices[stream_matrix].groups;
+      stream_chunk += Shape::kWarps;
+      if (stream_chunk >= chunks) {
+        source += static_cast<ptrdiff_t>(chunks + warp - stream_chunk) * Shape::kSlotBytes;
+        stream_chunk = warp;
+        if (++stream_group == stream_matrix_end && stream_matrix + 1 < problem.num_matrices) {
+          stream_matrix_end += problem.matrices[++stream_matrix].groups;
           source = matrix_source(stream_matrix, 0);
         }
       }
@@ -269,6 +192,15 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
       if (fill == ring_end) fill = ring;
     }
     cp_async_commit();  // an empty group keeps the counts right
+  };
+  const auto wait_for_head = [&] {
+    if (slots == Shape::kMostSlots) {
+      cp_async_wait<Shape::kMostSlots - 1>();
+    } else if (slots == 2) {
+      cp_async_wait<1>();
+    } else {
+      cp_async_wait<0>();
+    }
   };
 
   // One slot before the kernel in front has ended; every byte more would delay the activations.
@@ -281,108 +213,132 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kThreads, 
   for (int group = begin; group < end;) {
     const GemvMatrix& current = problem.matrices[matrix];
     const int matrix_end = min(end, first + current.groups);
+    const int first_group = group;
 
-    // Activations of this matrix.
-    const int eights = chunks * Shape::kSteps * 8;
-    const int blocks = static_cast<int>(current.input.stride) / 128;
-    gemv::Eight eight{};
-    if (tid < eights) eight = gemv::fetch_eight(current.input, 0, tid);
-    if (!ring_filled) {
+    float unit = 0.0f;
+    int sum = 0;
+    int residual_sum = 0;
+    // Brings the activations of `count` chunks, for all warps to read. All of them are asked for
+    // before the ring is filled: what the memory is asked for behind it waits for the ring.
+    const auto bring = [&](int first_chunk, int count) {
+      // A warp brings one row, or a part of one, kFetched pieces at a time.
+      constexpr int kFetched = 2;
+      const int parts = Shape::kWarps / problem.rows;
+      const int row = warp / parts;
+      const bool has_row = row < problem.rows;
+      const int first_eight = warp % parts * kWarp + lane;
+      const int eights_apart = parts * kWarp;
+      const int skipped = first_chunk * Shape::kSteps * 8;
+      const int eights = has_row ? count * Shape::kSteps * 8 : 0;
+      const bool first_window = first_chunk == 0;
+      gemv::RowUnit row_unit;
+      if (ring_filled) __syncthreads();  // the last activations and sums have been read
 #pragma unroll 1
-      for (int slot = 1; slot < Shape::kSlots; ++slot) issue();
-      ring_filled = true;
-    } else {
-      __syncthreads();  // the last matrix's sums have been read
-    }
-    for (int row = 0; row < problem.rows; ++row) {
-      const float unit =
-          row_unit(current.input.scales + row * (current.input.stride / 128), blocks);
-      int sum = 0;
-      int residual_sum = 0;
-      for (int i = tid; i < eights; i += Shape::kThreads) {
-        if (row > 0 || i != tid) eight = gemv::fetch_eight(current.input, row, i);
-        gemv::store_eight<Shape, kRows>(eight, activations, row, i, unit, sum, residual_sum);
-      }
-      if constexpr (Shape::kIntegers) {
-        sum = __reduce_add_sync(kAllLanes, sum);
-        residual_sum = __reduce_add_sync(kAllLanes, residual_sum);
-        if (lane == 0) {
-          warp_sums[row][0][warp] = sum;
-          warp_sums[row][1][warp] = residual_sum;
+      for (int i = first_eight;; i += kFetched * eights_apart) {
+        gemv::Eight fetched[kFetched];
+#pragma unroll
+        for (int u = 0; u < kFetched; ++u) {
+          const int eight = i + u * eights_apart;
+          if (eight < eights) fetched[u] = gemv::fetch_eight(current.input, row, skipped + eight);
         }
-      }
-      if (tid == 0) {
-        row_scales[row].scale = unit * (Shape::kIntegers ? 32767.0f / 127.0f : 32767.0f);
-      }
-    }
-    __syncthreads();
-    if constexpr (Shape::kIntegers) {
-      if (tid < problem.rows) {
-        int sum = 0;
-        int residual_sum = 0;
-        for (int w = 0; w < Shape::kWarps; ++w) {
-          sum += warp_sums[tid][0][w];
-          residual_sum += warp_sums[tid][1][w];
-        }
-        row_scales[tid].sum = sum;  // read behind the barrier in front of the outputs
-        row_scales[tid].residual_sum = residual_sum;
-      }
-    }
-
-    for (; group < matrix_end; ++group) {
-      Sum total[Shape::kTiles][Shape::kSets][4] = {};
-      uint32_t step = activations_address + warp * Shape::kSteps * Shape::kStepBytes;
+        if (i == first_eight && first_window && has_row) row_unit.fetch(current.input, row);
+        const bool is_last = i + kFetched * eights_apart >= eights;
+        if (is_last && !ring_filled) {
 #pragma unroll 1
-      for (int j = 0; j < steps; ++j) {
-        uint4 pieces[Shape::kPieces];
-        cp_async_wait<Shape::kSlots - 1>();
+          for (int slot = 1; slot < slots; ++slot) issue();
+          ring_filled = true;
+        }
+        if (i == first_eight && first_window) {
+          unit = row_unit.reduce();
+          sum = 0;
+          residual_sum = 0;
+          if (has_row && warp % parts == 0) {
+            const float scale = row_unit.scale(unit, current.input.norm);
+            if (lane == 0) row_scales[row].scale = scale * Shape::kUnits;
+          }
+        }
 #pragma unroll
-        for (int p = 0; p < Shape::kPieces; ++p) pieces[p] = load_shared_128(head + p * 512);
-        head += Shape::kSlotBytes;
-        if (head == ring_end) head = ring;
-        const uint32_t* words = &pieces[0].x;
-#pragma unroll
-        for (int s = 0; s < Shape::kSteps; ++s) {
-          uint32_t b[Shape::kSets][16];
-#pragma unroll
-          for (int set = 0; set < Shape::kSets; ++set) {
-            gemv::load_activations<Shape>(
-                b[set], step + s * Shape::kStepBytes, gemv::sum_column<Shape, kRows>(set)
+        for (int u = 0; u < kFetched; ++u) {
+          const int eight = i + u * eights_apart;
+          if (eight < eights) {
+            gemv::store_eight<Shape, kRows>(
+                fetched[u], activations, row, eight, unit, sum, residual_sum
             );
           }
-#pragma unroll
-          for (int tile = 0; tile < Shape::kTiles; ++tile) {
-            uint32_t run[kBits];
-#pragma unroll
-            for (int k = 0; k < kBits; ++k) run[k] = words[(tile * Shape::kSteps + s) * kBits + k];
-            const uint32_t before =
-                __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
-            gemv::multiply_step<Shape, kBits, kCodebook>(total[tile], run, before, b);
+        }
+        if (is_last) break;
+      }
+      const bool last_window = first_chunk + count == chunks;
+      if constexpr (Shape::kIntegers) {
+        if (last_window && has_row) {
+          const int all = __reduce_add_sync(kAllLanes, sum);
+          const int all_residuals = __reduce_add_sync(kAllLanes, residual_sum);
+          if (lane == 0) {
+            warp_sums[row][0][warp % parts] = all;
+            warp_sums[row][1][warp % parts] = all_residuals;
           }
         }
-        step += Shape::kWarps * Shape::kSteps * Shape::kStepBytes;
-        issue();
       }
+      __syncthreads();
+      if constexpr (Shape::kIntegers) {
+        if (last_window && tid < problem.rows) {
+          int total = 0;
+          int residual_total = 0;
+          for (int w = 0; w < parts; ++w) {
+            total += warp_sums[tid][0][w];
+            residual_total += warp_sums[tid][1][w];
+          }
+          row_scales[tid].sum = total;  // read behind the barrier in front of the outputs
+          row_scales[tid].residual_sum = residual_total;
+        }
+      }
+    };
 
+    for (; group < matrix_end; ++group) {
       Sum* mine = sums + (pending * Shape::kWarps + warp) * Shape::kWarpSums + g;
+#pragma unroll 1
+      for (int window = 0; window < chunks; window += share.memory.window) {
+        const int count = min(share.memory.window, chunks - window);
+        if (group == first_group || count < chunks) bring(window, count);
+        // Between two windows the sums wait where they end up: in registers they would be in the
+        // way of what brings the activations.
+        Sum total[Shape::kTiles][Shape::kSets][4] = {};
+        if (window > 0) {
+          gemv::visit_sums<Shape, kRows>(total, mine, [](Sum& sum, Sum& place) { sum = place; });
+        }
+        uint32_t step = activations_address + warp * Shape::kSteps * Shape::kStepBytes;
+#pragma unroll 1
+        for (int chunk = warp; chunk < count; chunk += Shape::kWarps) {
+          uint4 pieces[Shape::kPieces];
+          wait_for_head();
 #pragma unroll
-      for (int tile = 0; tile < Shape::kTiles; ++tile) {
+          for (int p = 0; p < Shape::kPieces; ++p) pieces[p] = load_shared_128(head + p * 512);
+          head += Shape::kSlotBytes;
+          if (head == ring_end) head = ring;
+          const uint32_t* words = &pieces[0].x;
 #pragma unroll
-        for (int set = 0; set < Shape::kSets; ++set) {
+          for (int s = 0; s < Shape::kSteps; ++s) {
+            uint32_t b[Shape::kSets][16];
 #pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            const int b_column = 2 * t + j % 2;
-            Sum* place = mine + tile * kTileSize + j / 2 * 8;
-            if constexpr (kRows == 1) {
-              // Columns 0 to 3 carry the numbers, 4 to 7 the residual.
-              if (b_column % 4 == 0 && b_column / 4 < Shape::kSums) {
-                place[b_column / 4 * Shape::kSumStride] = total[tile][set][j];
-              }
-            } else if (set * 8 + b_column < Shape::kSums) {
-              place[(set * 8 + b_column) * Shape::kSumStride] = total[tile][set][j];
+            for (int set = 0; set < Shape::kSets; ++set) {
+              gemv::load_activations<Shape>(
+                  b[set], step + s * Shape::kStepBytes, gemv::sum_column<Shape, kRows>(set)
+              );
+            }
+#pragma unroll
+            for (int tile = 0; tile < Shape::kTiles; ++tile) {
+              uint32_t run[kBits];
+#pragma unroll
+              for (int k = 0; k < kBits; ++k) run[k] = words[(tile * Shape::kSteps + s) * kBits + k];
+              const uint32_t before =
+                  __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
+              gemv::multiply_step<Shape, kBits, kCodebook>(total[tile], run, before, b);
             }
           }
+          step += Shape::kWarps * Shape::kSteps * Shape::kStepBytes;
+          issue();
         }
+        gemv::visit_sums<Shape, kRows>(total, mine, [](Sum& sum, Sum& place) { place = sum; });
       }
       if (++pending < Shape::kBatch && group + 1 < matrix_end) continue;
 

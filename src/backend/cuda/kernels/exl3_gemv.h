@@ -38,7 +38,13 @@ bool exl3_gemv_fits(
     int bits, exl3::Codebook codebook, int64_t chunks, int64_t rows, int64_t shared_limit
 );
 
-/// num_sms: of the device; one CTA each.
-void exl3_gemv(cudaStream_t stream, const GemvProblem& problem, int num_sms);
+/// What a launch needs to know of the device.
+struct GemvDevice {
+  int num_sms = 0;  // one CTA each
+  int64_t shared_limit = 0;
+};
+
+/// The problem must fit.
+void exl3_gemv(cudaStream_t stream, const GemvProblem& problem, const GemvDevice& device);
 
 }  // namespace trellis::cuda

@@ -1,117 +1,70 @@
-// x += a; y = x / sqrt(mean(x^2) + epsilon) * weight; then suh, H and rounding for each matrix. A
-// CTA owns a row, a warp every n-th block of 128 numbers of it, from the addend to the rounded
-// blocks: the row stays in registers, only the sum of squares crosses warps, in a fixed order.
+// x += a; then suh, H and rounding of x * weight for each matrix. What rms_norm divides by is one
+// number of the row, which rounding with a scale does not feel: only the sum of squares of each block
+// is left here, and the product divides by the root of their mean (RowNorm). So blocks need not wait
+// for each other: a CTA owns a block of 128 numbers of a row, a warp of it a matrix.
 //
-// Traffic: the row and the addend in, the row out, 2 bytes a number and matrix out. Bound by
-// latency: a row is little work for one SM, and still less time than a launch for each part.
+// Traffic: the row and the addend in once per matrix (from L1), the row out, 2 bytes a number and
+// matrix out. Bound by latency.
 #include "backend/cuda/device/exl3_block.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
+#include "backend/cuda/device/reduce.cuh"
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 
 namespace trellis::cuda {
 namespace {
 
-constexpr int kMostWarps = 32;
-constexpr int kMostThreads = kMostWarps * kWarp;
-constexpr int kMostWarpBlocks = 2;
-
-static_assert(kMostNormNumbers == kMostWarpBlocks * kMostWarps * kBlock, "a CTA holds a row");
-
-/// Adds block `block` of a row's addend, whichever there is, and stores the sum.
-__device__ __forceinline__ void add_block(
-    const NormQuantizeProblem& problem, LaneScales svh, int64_t row, int64_t block,
-    float (&v)[kLaneNumbers]
-) {
-  float more[kLaneNumbers];
-  if (problem.products.inner != nullptr) {
-    finish_outputs(problem.products, svh, row, block, more);
-  } else if (problem.addend != nullptr) {
-    load_block(problem.addend + row * problem.dim, block, more);
-  } else {
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[i];
-  store_block(v, problem.x + row * problem.dim, block);
-}
-
-/// kWarpBlocks: blocks of a row that a warp holds.
-template <int kWarpBlocks>
-__global__ void __launch_bounds__(kMostThreads)
+__global__ void __launch_bounds__(kMostMatrices* kWarp)
     norm_quantize_kernel(const __grid_constant__ NormQuantizeProblem problem) {
-  __shared__ float warp_squares[kMostWarps];
   dependents_launch();
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int warps = static_cast<int>(blockDim.x) / kWarp;
+  const int matrix = static_cast<int>(threadIdx.x) / kWarp;
   const int64_t row = blockIdx.x;
-  const int64_t blocks = problem.dim / kBlock;
-  const int64_t padded_blocks = problem.out[0].stride / kBlock;
-
-  float weight[kWarpBlocks][kLaneNumbers] = {};
-  LaneScales svh[kWarpBlocks] = {};
-  LaneScales suh[kWarpBlocks] = {};  // of the matrix that comes next
-#pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-    const int64_t block = warp + b * warps;
-    if (block >= blocks) continue;
-    load_block(problem.weight, block, weight[b]);
-    if (problem.products.inner != nullptr) svh[b] = load_scales(problem.products.svh, block);
-    suh[b] = load_scales(problem.suh[0], block);
+  const int64_t block = blockIdx.y;
+  const QuantizedInput& out = problem.out[matrix];
+  float* squares = out.norm.squares + row * (out.stride / kBlock) + block;
+  float v[kLaneNumbers] = {};
+  if (block >= problem.dim / kBlock) {
+    // Behind the inputs, up to a whole chunk of the layout.
+    dependencies_wait();
+    if (threadIdx.x % kWarp == 0) *squares = 0.0f;
+    return store_input(v, LaneScales(), out, row, block);
   }
+  float weight[kLaneNumbers];
+  load_block(problem.weight, block, weight);
+  const bool has_products = problem.products.inner != nullptr;
+  const LaneScales svh = has_products ? load_scales(problem.products.svh, block) : LaneScales();
+  const LaneScales suh = load_scales(problem.suh[matrix], block);
   dependencies_wait();
 
-  float v[kWarpBlocks][kLaneNumbers] = {};
-  float squares = 0.0f;
-#pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-    const int64_t block = warp + b * warps;
-    if (block >= blocks) continue;
-    load_block(problem.x + row * problem.dim, block, v[b]);
-    add_block(problem, svh[b], row, block, v[b]);
-#pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) squares += v[b][i] * v[b][i];
-  }
-  squares = warp_sum(squares);
-  if (threadIdx.x % kWarp == 0) warp_squares[warp] = squares;
-  __syncthreads();
-  float total = 0.0f;
-  for (int w = 0; w < warps; ++w) total += warp_squares[w];
-  const float scale = 1.0f / sqrtf(total / static_cast<float>(problem.dim) + problem.epsilon);
-#pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-#pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = v[b][i] * scale * weight[b][i];
-  }
-
-  // One body for all matrices: each warp runs it a few times only, so its length counts.
-#pragma unroll 1
-  for (int m = 0; m < problem.num_matrices; ++m) {
-#pragma unroll
-    for (int b = 0; b < kWarpBlocks; ++b) {
-      const int64_t block = warp + b * warps;
-      const LaneScales current = suh[b];
-      if (m + 1 < problem.num_matrices && block < blocks) {
-        suh[b] = load_scales(problem.suh[m + 1], block);
-      }
-      float input[kLaneNumbers];
-#pragma unroll
-      for (int i = 0; i < kLaneNumbers; ++i) input[i] = v[b][i];
-      if (block < padded_blocks) store_input(input, current, problem.out[m], row, block);
+  float* x = problem.x + row * problem.dim;
+  load_block(x, block, v);
+  if (has_products || problem.addend != nullptr) {
+    float more[kLaneNumbers];
+    if (has_products) {
+      finish_outputs(problem.products, svh, row, block, more);
+    } else {
+      load_block(problem.addend + row * problem.dim, block, more);
     }
+#pragma unroll
+    for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[i];
+    __syncthreads();  // all warps have read x
+    if (matrix == 0) store_block(v, x, block);
   }
+  const float sum = warp_sum(v[0] * v[0] + v[1] * v[1] + v[2] * v[2] + v[3] * v[3]);
+  if (threadIdx.x % kWarp == 0) *squares = sum;
+#pragma unroll
+  for (int i = 0; i < kLaneNumbers; ++i) v[i] *= weight[i];
+  store_input(v, suh, out, row, block);
 }
 
 }  // namespace
 
 void exl3_norm_quantize(cudaStream_t stream, const NormQuantizeProblem& problem) {
-  const int64_t blocks = problem.out[0].stride / kBlock;
-  const bool fits_once = blocks <= kMostWarps;
-  const int64_t warps = fits_once ? blocks : (blocks + kMostWarpBlocks - 1) / kMostWarpBlocks;
-  launch(
-      stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
-      fits_once ? norm_quantize_kernel<1> : norm_quantize_kernel<kMostWarpBlocks>, problem
+  const dim3 grid(
+      static_cast<unsigned>(problem.rows), static_cast<unsigned>(problem.out[0].stride / kBlock)
   );
+  const auto threads = static_cast<unsigned>(problem.num_matrices * kWarp);
+  launch(stream, {grid, threads, 0, true}, norm_quantize_kernel, problem);
 }
 
 }  // namespace trellis::cuda

@@ -10,23 +10,20 @@
 
 namespace trellis::cuda {
 
-/// Rows that a CTA can hold.
-inline constexpr int64_t kMostNormNumbers = 8192;
-
 struct NormQuantizeProblem {
   float* x = nullptr;             // [rows, dim]
   const float* addend = nullptr;  // [rows, dim]: added to x before all else; or null
   Exl3Products products;          // or else these outputs are, unless inner is null
   const float* weight = nullptr;  // [dim] of the norm
-  float epsilon = 0.0f;
   int num_matrices = 0;
   const uint16_t* suh[kMostMatrices] = {};
-  QuantizedInput out[kMostMatrices];  // of equal strides
+  QuantizedInput out[kMostMatrices];  // of equal strides, each with a norm of its own memory
   int64_t rows = 0;
-  int64_t dim = 0;  // a multiple of 128, at most kMostNormNumbers: the inputs of every matrix
+  int64_t dim = 0;  // a multiple of 128: the inputs of every matrix
 };
 
-/// x += addend; then rounds H(suh * rms_norm(x)) into problem.out of every matrix.
+/// x += addend; then rounds H(suh * x * weight) into problem.out of every matrix, and leaves there
+/// what its norm is made of.
 void exl3_norm_quantize(cudaStream_t stream, const NormQuantizeProblem& problem);
 
 }  // namespace trellis::cuda

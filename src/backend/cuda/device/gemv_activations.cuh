@@ -3,6 +3,7 @@
 // in the order of the fragments.
 #pragma once
 
+#include "backend/cuda/device/codebook.cuh"
 #include "backend/cuda/device/gemv_shape.h"
 #include "backend/cuda/device/ptx.cuh"
 #include "backend/cuda/device/quantize_block.cuh"
@@ -30,40 +31,24 @@ __device__ __forceinline__ void load_activations(uint32_t (&b)[16], uint32_t ste
     const uint4 v = load_shared_128(step + (column * 4 + t) * 16);
     const uint32_t words[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
-    for (int s = 0; s < 4; ++s) {
-      b[4 * s] = __byte_perm(words[s], 0, 0x0000);
-      b[4 * s + 1] = __byte_perm(words[s], 0, 0x1111);
-      b[4 * s + 2] = __byte_perm(words[s], 0, 0x2222);
-      b[4 * s + 3] = __byte_perm(words[s], 0, 0x3333);
+    for (int i = 0; i < 4; ++i) {  // inputs 8 h + 4 (i % 2) and the next three of a tile
+      const int s = 2 * (i % 2);
+      const int h = i / 2;
+      b[4 * s + 2 * h] = __byte_perm(words[i], 0, 0x0000);
+      b[4 * s + 2 * h + 1] = __byte_perm(words[i], 0, 0x1111);
+      b[4 * s + 2 * h + 4] = __byte_perm(words[i], 0, 0x2222);
+      b[4 * s + 2 * h + 5] = __byte_perm(words[i], 0, 0x3333);
     }
   } else {
     const uint4 v = load_shared_128(step + (column * 4 + t) * 32);
     const uint4 w = load_shared_128(step + (column * 4 + t) * 32 + 16);
     const uint32_t words[8] = {v.x, v.y, v.z, v.w, w.x, w.y, w.z, w.w};
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      b[2 * i] = __byte_perm(words[i], 0, 0x1010);
-      b[2 * i + 1] = __byte_perm(words[i], 0, 0x3232);
+    for (int i = 0; i < 8; ++i) {  // inputs 8 h + 2 s and the next of a tile
+      const int first = 4 * (i % 4) + 2 * (i / 4);
+      b[first] = __byte_perm(words[i], 0, 0x1010);
+      b[first + 1] = __byte_perm(words[i], 0, 0x3232);
     }
-  }
-}
-
-/// Puts a pair of neighbouring activations (inputs 2 s + 8 h and the next of a tile) where
-/// load_activations() finds them. bits: two bytes or two halves, the first in the lower part.
-template <class Shape>
-__device__ __forceinline__ void store_pair(
-    char* step, int column, int tile, int s, int h, uint32_t bits
-) {
-  if constexpr (Shape::kSplat) {
-    uint2 splat;
-    splat.x = __byte_perm(bits, 0, Shape::kIntegers ? 0x0000 : 0x1010);
-    splat.y = __byte_perm(bits, 0, Shape::kIntegers ? 0x1111 : 0x3232);
-    *reinterpret_cast<uint2*>(step + (s * Shape::kSums + column) * 64 + tile * 16 + h * 8) = splat;
-  } else if constexpr (Shape::kIntegers) {
-    *reinterpret_cast<uint16_t*>(step + (column * 4 + tile) * 16 + s * 4 + h * 2) =
-        static_cast<uint16_t>(bits);
-  } else {
-    *reinterpret_cast<uint32_t*>(step + (column * 4 + tile) * 32 + s * 8 + h * 4) = bits;
   }
 }
 
@@ -119,41 +104,104 @@ __device__ __forceinline__ Eight fetch_eight(const QuantizedInput& input, int ro
   return {__ldcg(integers + i), __ldcg(input.scales + row * (stride / 128) + i / 16)};
 }
 
-/// Rounds eight activations in units of the row and stores them. sum, residual_sum: added to.
-template <class Shape, int kRows>
-__device__ __forceinline__ void store_eight(
-    const Eight& eight, char* activations, int row, int i, float unit, int& sum, int& residual_sum
-) {
+/// Where eight activations of a column of the operand go: inputs 8 h to 8 h + 7 of a tile.
+template <class Shape>
+__device__ __forceinline__ char* eight_place(char* activations, int column, int i) {
   char* step = activations + i / 8 * Shape::kStepBytes;
   const int tile = i / 2 % 4;
   const int h = i % 2;
-  const uint32_t words[4] = {
-      eight.integers.x, eight.integers.y, eight.integers.z, eight.integers.w
-  };
-  // Integers: +-127 units; halves: +-1.
-  const float factor = unit > 0.0f ? eight.scale / unit : 0.0f;
+  if constexpr (Shape::kSplat) return step + column * 64 + tile * 16 + h * 8;
+  return step + (column * 4 + tile) * Shape::kTileBytes + h * (Shape::kTileBytes / 2);
+}
+
+/// A row's rounded activations, added up.
+struct PlaneSums {
+  int high = 0;
+  int low = 0;
+};
+
+/// Turns eight activations into T = 256 high + low, in units of the row, +-32512 at most, and stores
+/// the two planes. factor: 2^16 of these units in one of the eight's.
+template <class Shape, int kRows>
+__device__ __forceinline__ void store_planes(
+    const uint4& integers, int factor, char* activations, int row, int i, PlaneSums& sums
+) {
+  const uint32_t words[4] = {integers.x, integers.y, integers.z, integers.w};
+  char* high_place = eight_place<Shape>(activations, row, i);
+  char* low_place = eight_place<Shape>(activations, kRows + row, i);
+  // T rounded, in the upper half: its lower byte is the low plane, with a sign; what that leaves is
+  // the upper byte after 128 have been added.
+  uint32_t low[8];
+  uint32_t high[8];
+#pragma unroll
+  for (int j = 0; j < 8; ++j) {
+    const auto x = static_cast<int16_t>(words[j / 2] >> (16 * (j % 2)));
+    low[j] = static_cast<uint32_t>(x * factor + 0x8000);
+    high[j] = low[j] + 0x800000u;
+  }
+  if constexpr (Shape::kSplat) {
+#pragma unroll
+    for (int s = 0; s < 4; ++s) {
+      uint2 splat;
+      splat.x = __byte_perm(high[2 * s], 0, 0x3333);
+      splat.y = __byte_perm(high[2 * s + 1], 0, 0x3333);
+      sums.high = __dp4a(static_cast<int>(splat.x), 1, sums.high);
+      sums.high = __dp4a(static_cast<int>(splat.y), 1, sums.high);
+      *reinterpret_cast<uint2*>(high_place + s * Shape::kSums * 64) = splat;
+      splat.x = __byte_perm(low[2 * s], 0, 0x2222);
+      splat.y = __byte_perm(low[2 * s + 1], 0, 0x2222);
+      sums.low = __dp4a(static_cast<int>(splat.x), 1, sums.low);
+      sums.low = __dp4a(static_cast<int>(splat.y), 1, sums.low);
+      *reinterpret_cast<uint2*>(low_place + s * Shape::kSums * 64) = splat;
+    }
+  } else {
+    const auto pack = [](const uint32_t* x, uint32_t selector) {
+      const uint32_t first = __byte_perm(x[0], x[1], selector);
+      return __byte_perm(first, __byte_perm(x[2], x[3], selector), 0x5410);
+    };
+    const uint2 highs = {pack(high, 0x0073), pack(high + 4, 0x0073)};
+    const uint2 lows = {pack(low, 0x0062), pack(low + 4, 0x0062)};
+    sums.high = __dp4a(static_cast<int>(highs.x), 0x01010101, sums.high);
+    sums.high = __dp4a(static_cast<int>(highs.y), 0x01010101, sums.high);
+    sums.low = __dp4a(static_cast<int>(lows.x), 0x01010101, sums.low);
+    sums.low = __dp4a(static_cast<int>(lows.y), 0x01010101, sums.low);
+    *reinterpret_cast<uint2*>(high_place) = highs;
+    *reinterpret_cast<uint2*>(low_place) = lows;
+  }
+}
+
+/// Stores eight activations as halves, +-1 at most. factor: of that in one of the eight's units.
+template <class Shape>
+__device__ __forceinline__ void store_halves(
+    const uint4& integers, float factor, char* activations, int row, int i
+) {
+  const uint32_t words[4] = {integers.x, integers.y, integers.z, integers.w};
+  char* place = eight_place<Shape>(activations, row, i);
 #pragma unroll
   for (int s = 0; s < 4; ++s) {
     const float first = static_cast<float>(static_cast<int16_t>(words[s] & 0xFFFFu)) * factor;
     const float second = static_cast<float>(static_cast<int16_t>(words[s] >> 16)) * factor;
-    if constexpr (Shape::kIntegers) {
-      const float a = first * (127.0f / 32767.0f);
-      const float b = second * (127.0f / 32767.0f);
-      const int a1 = __float2int_rn(a);
-      const int b1 = __float2int_rn(b);
-      const int a2 = __float2int_rn((a - static_cast<float>(a1)) * 254.0f);
-      const int b2 = __float2int_rn((b - static_cast<float>(b1)) * 254.0f);
-      sum += a1 + b1;
-      residual_sum += a2 + b2;
-      const auto pack = [](int low, int high) {
-        return (static_cast<uint32_t>(low) & 0xFFu) | ((static_cast<uint32_t>(high) & 0xFFu) << 8);
-      };
-      store_pair<Shape>(step, row, tile, s, h, pack(a1, b1));
-      store_pair<Shape>(step, kRows + row, tile, s, h, pack(a2, b2));
+    const uint32_t pair = as_bits(__floats2half2_rn(first, second));
+    if constexpr (Shape::kSplat) {
+      const uint2 splat = {__byte_perm(pair, 0, 0x1010), __byte_perm(pair, 0, 0x3232)};
+      *reinterpret_cast<uint2*>(place + s * Shape::kSums * 64) = splat;
     } else {
-      const __half2 pair = __floats2half2_rn(first * (1.0f / 32767.0f), second * (1.0f / 32767.0f));
-      store_pair<Shape>(step, row, tile, s, h, as_bits(pair));
+      *reinterpret_cast<uint32_t*>(place + s * 4) = pair;
     }
+  }
+}
+
+/// inverse_unit: of the operand's units in a row's unit. sums: added to.
+template <class Shape, int kRows>
+__device__ __forceinline__ void store_eight(
+    const Eight& eight, char* activations, int row, int i, float inverse_unit, PlaneSums& sums
+) {
+  const float factor = eight.scale * inverse_unit;
+  if constexpr (Shape::kIntegers) {
+    const int fixed = __float2int_rn(factor * 65536.0f);
+    store_planes<Shape, kRows>(eight.integers, fixed, activations, row, i, sums);
+  } else {
+    store_halves<Shape>(eight.integers, factor, activations, row, i);
   }
 }
 

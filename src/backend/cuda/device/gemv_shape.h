@@ -34,17 +34,19 @@ struct GemvShape {
   static constexpr int kPieces = kSlotBytes / 512;
   static constexpr int kMostSlots = std::clamp(96 * 1024 / (kWarps * kSlotBytes), 1, 6);
 
-  // Activations: columns of the B operand. Integers: each row has two planes, a residual beside the
-  // rounded numbers; with up to four rows the planes share one set of eight columns.
+  // Activations: columns of the B operand. Integers: each row has two planes, the upper and the
+  // lower bytes; with up to four rows the planes share one set of eight columns.
   static constexpr int kPlanes = kIntegers ? 2 : 1;
-  /// Units of the rounded row (1 / 32767 of its largest number) in one of the operand.
-  static constexpr float kUnits = kIntegers ? 32767.0f / 127.0f : 32767.0f;
+  /// What the largest number of a row becomes: 127 * 256 in two planes of bytes, or 1.
+  static constexpr float kLargest = kIntegers ? 32512.0f : 1.0f;
   static constexpr int kSums = kPlanes * kRows;  // columns that mean something
   static constexpr int kSets = kSums > 8 ? 2 : 1;
   /// One row's numbers are stored as the instruction wants them, four or two times over.
   static constexpr bool kSplat = kRows == 1;
   static constexpr int kTileBytes = kSplat ? 64 : (kIntegers ? 16 : 32);
   static constexpr int kStepBytes = kSums * 4 * kTileBytes;  // of 64 inputs
+  /// Pieces of eight that a lane fetches at once: as many as registers allow.
+  static constexpr int kFetched = kBits <= 2 && kRows == 1 ? 2 : 4;
 
   // Partial sums of the warps, of some groups at a time.
   static constexpr int kBatch = kRows == 1 ? 4 : 1;

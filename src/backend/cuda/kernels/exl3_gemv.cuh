@@ -7,7 +7,7 @@
 //
 // mul1: the weight is affine in the sum of the product's four bytes, so the product itself, as four
 // unsigned bytes along k, meets the activation's byte four times over (exact integers). A second
-// column carries the residual of the rounded activation, which makes it 15 bits.
+// column carries the lower byte of the activation, which makes it 16 bits.
 //
 // 3inst, mcg: the two halves whose sum is the weight, as two numbers along k, meet the activation
 // twice over; their sum is not rounded to a half as the codebook says, 2^-11 at most.
@@ -87,9 +87,8 @@ __device__ __forceinline__ void multiply_step(
 
 /// What turns a row's sums into numbers.
 struct RowScale {
-  float scale;  // of one unit of the rounded activation, the row's norm included
-  int sum;      // of the rounded activations, which mul1's affine offset multiplies
-  int residual_sum;
+  float scale;     // of one unit of the operand, the row's norm included
+  PlaneSums sums;  // of its planes, which mul1's affine offset multiplies
 };
 
 /// The column of the sums whose activations a lane's B column carries, in one set.
@@ -117,7 +116,7 @@ __device__ __forceinline__ void visit_sums(
         const int b_column = 2 * t + j % 2;
         Sum* place = places + tile * kTileSize + j / 2 * 8;
         if constexpr (kRows == 1) {
-          // Columns 0 to 3 carry the numbers, 4 to 7 the residual.
+          // Columns 0 to 3 carry the upper plane, or the halves, 4 to 7 the lower one.
           if (b_column % 4 == 0 && b_column / 4 < Shape::kSums) {
             visit(total[tile][set][j], place[b_column / 4 * Shape::kSumStride]);
           }
@@ -139,7 +138,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
   using Sum = std::conditional_t<Shape::kIntegers, int, float>;
   TRELLIS_DYNAMIC_SHARED(shared);
   __shared__ gemv::RowScale row_scales[kRows];
-  __shared__ int warp_sums[kRows][2][Shape::kWarps];
+  __shared__ gemv::PlaneSums warp_sums[kRows][Shape::kWarps];
   dependents_launch();
 
   const int tid = static_cast<int>(threadIdx.x);
@@ -215,14 +214,13 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
     const int matrix_end = min(end, first + current.groups);
     const int first_group = group;
 
-    float unit = 0.0f;
-    int sum = 0;
-    int residual_sum = 0;
+    float inverse_unit = 0.0f;  // of the operand's units, in a row's
+    gemv::PlaneSums plane_sums;
     // Brings the activations of `count` chunks, for all warps to read. All of them are asked for
     // before the ring is filled: what the memory is asked for behind it waits for the ring.
     const auto bring = [&](int first_chunk, int count) {
       // A warp brings one row, or a part of one, kFetched pieces at a time.
-      constexpr int kFetched = 2;
+      constexpr int kFetched = Shape::kFetched;
       const int parts = Shape::kWarps / problem.rows;
       const int row = warp / parts;
       const bool has_row = row < problem.rows;
@@ -249,12 +247,12 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
           ring_filled = true;
         }
         if (i == first_eight && first_window) {
-          unit = row_unit.reduce();
-          sum = 0;
-          residual_sum = 0;
+          const float unit = row_unit.reduce();
+          inverse_unit = unit > 0.0f ? Shape::kLargest / kLargestInteger / unit : 0.0f;
+          plane_sums = gemv::PlaneSums();
           if (has_row && warp % parts == 0) {
             const float scale = row_unit.scale(unit, current.input.norm);
-            if (lane == 0) row_scales[row].scale = scale * Shape::kUnits;
+            if (lane == 0) row_scales[row].scale = scale * (kLargestInteger / Shape::kLargest);
           }
         }
 #pragma unroll
@@ -262,7 +260,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
           const int eight = i + u * eights_apart;
           if (eight < eights) {
             gemv::store_eight<Shape, kRows>(
-                fetched[u], activations, row, eight, unit, sum, residual_sum
+                fetched[u], activations, row, eight, inverse_unit, plane_sums
             );
           }
         }
@@ -271,25 +269,20 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
       const bool last_window = first_chunk + count == chunks;
       if constexpr (Shape::kIntegers) {
         if (last_window && has_row) {
-          const int all = __reduce_add_sync(kAllLanes, sum);
-          const int all_residuals = __reduce_add_sync(kAllLanes, residual_sum);
-          if (lane == 0) {
-            warp_sums[row][0][warp % parts] = all;
-            warp_sums[row][1][warp % parts] = all_residuals;
-          }
+          const int high = __reduce_add_sync(kAllLanes, plane_sums.high);
+          const int low = __reduce_add_sync(kAllLanes, plane_sums.low);
+          if (lane == 0) warp_sums[row][warp % parts] = {high, low};
         }
       }
       __syncthreads();
       if constexpr (Shape::kIntegers) {
         if (last_window && tid < problem.rows) {
-          int total = 0;
-          int residual_total = 0;
-          for (int w = 0; w < parts; ++w) {
-            total += warp_sums[tid][0][w];
-            residual_total += warp_sums[tid][1][w];
+          gemv::PlaneSums all;
+          for (int part = 0; part < parts; ++part) {
+            all.high += warp_sums[tid][part].high;
+            all.low += warp_sums[tid][part].low;
           }
-          row_scales[tid].sum = total;  // read behind the barrier in front of the outputs
-          row_scales[tid].residual_sum = residual_total;
+          row_scales[tid].sums = all;  // read behind the barrier in front of the outputs
         }
       }
     };
@@ -349,24 +342,25 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
         const int column = i % Shape::kGroupColumns;
         const int batch = i % outputs / Shape::kGroupColumns;
         const Sum* part = sums + batch * Shape::kWarps * Shape::kWarpSums + column;
-        Sum sum = 0;
-        Sum residual = 0;
+        Sum high = 0;
+        Sum low = 0;
 #pragma unroll
         for (int w = 0; w < Shape::kWarps; ++w) {
-          sum += part[w * Shape::kWarpSums + row * Shape::kSumStride];
+          high += part[w * Shape::kWarpSums + row * Shape::kSumStride];
           if constexpr (Shape::kIntegers) {
-            residual += part[w * Shape::kWarpSums + (kRows + row) * Shape::kSumStride];
+            low += part[w * Shape::kWarpSums + (kRows + row) * Shape::kSumStride];
           }
         }
         const gemv::RowScale& scale = row_scales[row];
-        float y = static_cast<float>(sum);
+        auto y = static_cast<float>(high);
         if constexpr (Shape::kIntegers) {
           // The weight of a byte sum b is 0.00676727... * (b - 510) - 0.0018...; b - 510 is exact.
-          const auto centered = static_cast<float>(sum - 510 * scale.sum);
-          const auto rest = static_cast<float>(residual - 510 * scale.residual_sum);
-          const float activation =
-              static_cast<float>(scale.sum) + static_cast<float>(scale.residual_sum) / 254.0f;
-          y = 0.00676727294921875f * (centered + rest / 254.0f) - 0.0018157958984375f * activation;
+          const auto of_planes = [](int high, int low) {
+            return 256.0f * static_cast<float>(high) + static_cast<float>(low);
+          };
+          const gemv::PlaneSums& sums = scale.sums;
+          y = 0.00676727294921875f * of_planes(high - 510 * sums.high, low - 510 * sums.low) -
+              0.0018157958984375f * of_planes(sums.high, sums.low);
         }
         const int64_t n =
             static_cast<int64_t>(group - first + 1 - pending + batch) * Shape::kGroupColumns +

@@ -10,9 +10,6 @@
 
 namespace trellis::cuda {
 
-/// Positions that are summed together, in every kernel of attention.cu: a result does not depend on
-/// which of them ran. Divides a page.
-inline constexpr int kAttentionSpan = 128;
 /// The largest heads that there are kernels for.
 inline constexpr int kMostHeadDim = 256;
 
@@ -39,6 +36,8 @@ struct AttentionProblem {
 /// Bytes of scratch memory that attention() needs for this problem.
 size_t attention_scratch_bytes(const AttentionProblem& problem);
 
+/// In fp32, for any shape and type. positions, row_begin, page_table, and the keys and values of
+/// earlier steps are read before the kernels in front have ended: those must not write them.
 /// scratch: attention_scratch_bytes(problem), aligned to 16.
 void attention(cudaStream_t stream, const AttentionProblem& problem, void* scratch);
 

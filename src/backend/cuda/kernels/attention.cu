@@ -469,6 +469,18 @@ void attend_spans(
   }
 }
 
+void attend(
+    cudaStream_t stream, const AttentionProblem& problem, void* scratch,
+    const AttentionReader* reader
+) {
+  const SpanParts parts = parts_of(problem, scratch);
+  for (int64_t begin = 0; begin < problem.rows; begin += kLaunchRows) {
+    const int64_t rows = std::min(kLaunchRows, problem.rows - begin);
+    attend_spans(stream, problem, parts, begin, rows);
+    merge_spans(stream, problem, parts, reader, begin, rows);
+  }
+}
+
 }  // namespace
 
 size_t attention_scratch_bytes(const AttentionProblem& problem) {
@@ -479,12 +491,14 @@ size_t attention_scratch_bytes(const AttentionProblem& problem) {
 }
 
 void attention(cudaStream_t stream, const AttentionProblem& problem, void* scratch) {
-  const SpanParts parts = parts_of(problem, scratch);
-  for (int64_t begin = 0; begin < problem.rows; begin += kLaunchRows) {
-    const int64_t rows = std::min(kLaunchRows, problem.rows - begin);
-    attend_spans(stream, problem, parts, begin, rows);
-    merge_spans(stream, problem, parts, begin, rows);
-  }
+  attend(stream, problem, scratch, nullptr);
+}
+
+void attention_quantize(
+    cudaStream_t stream, const AttentionProblem& problem, void* scratch,
+    const AttentionReader& reader
+) {
+  attend(stream, problem, scratch, &reader);
 }
 
 }  // namespace trellis::cuda

@@ -1,6 +1,7 @@
 // Causal grouped-query attention over the paged cache.
 #pragma once
 
+#include "backend/cuda/kernels/exl3_quantize.h"
 #include "backend/cuda/kernels/kv_rows.h"
 
 #include <cuda_runtime.h>
@@ -40,5 +41,18 @@ size_t attention_scratch_bytes(const AttentionProblem& problem);
 /// earlier steps are read before the kernels in front have ended: those must not write them.
 /// scratch: attention_scratch_bytes(problem), aligned to 16.
 void attention(cudaStream_t stream, const AttentionProblem& problem, void* scratch);
+
+/// An EXL3 layer that reads what attention computes.
+struct AttentionReader {
+  const uint16_t* suh = nullptr;
+  QuantizedInput input;
+};
+
+/// attention(), then exl3_quantize_input() of its outputs for a layer of heads * head_dim inputs,
+/// whole blocks. problem.output is not written.
+void attention_quantize(
+    cudaStream_t stream, const AttentionProblem& problem, void* scratch,
+    const AttentionReader& reader
+);
 
 }  // namespace trellis::cuda

@@ -1,7 +1,8 @@
 // softmax over the spans of a row, by the rule of Milakov & Gimelshein 2018: outputs = sum(f_s *
 // outputs_s) / sum(f_s * sum_s), f_s = 2^(largest_s - largest). A CTA owns a block of 128 outputs
 // of a row, whatever heads they belong to. First a warp to a head, lanes over spans, finds the
-// factors; then a thread owns one output of every fourth span. All sums are in a fixed order.
+// factors; then a thread owns one output of every fourth span; at last a warp has the block, and
+// can round it as the input of an EXL3 layer. All sums are in a fixed order.
 //
 // Traffic: what the spans left, once, mostly from L2. Bound by latency: the loads of the outputs
 // do not wait for the factors.
@@ -56,9 +57,11 @@ __device__ __forceinline__ void find_factors(
   }
 }
 
+/// kRounds: there is a reader.
+template <bool kRounds>
 __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
     const __grid_constant__ AttentionProblem problem, const __grid_constant__ SpanParts parts,
-    int64_t first_row
+    const __grid_constant__ AttentionReader reader, int64_t first_row
 ) {
   TRELLIS_DYNAMIC_SHARED(dynamic);  // [heads of the block, spans]
   __shared__ float sums[kSlices][kBlock];
@@ -68,6 +71,14 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
   const int64_t row = first_row + blockIdx.x;
   const int block = static_cast<int>(blockIdx.y);
   const int row_size = problem.heads * problem.head_dim;
+  float v[kLaneNumbers] = {};
+  if (kRounds && block * kBlock >= row_size) {
+    // Behind the inputs, up to a whole chunk of the layout.
+    dependencies_wait();
+    if (tid < kWarp) store_input(v, LaneScales(), reader.input, row, block);
+    return;
+  }
+  const LaneScales suh = kRounds && tid < kWarp ? load_scales(reader.suh, block) : LaneScales();
   const int count = spans_of(problem.positions[row], problem.window, parts.most_spans).count();
   const int64_t first_part = static_cast<int64_t>(blockIdx.x) * problem.heads * parts.spans;
   const int first_head = block * kBlock / problem.head_dim;
@@ -110,7 +121,6 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
   __syncthreads();
   if (tid >= kWarp) return;
 
-  float v[kLaneNumbers];
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) {
     const int place = tid * kLaneNumbers + i;
@@ -119,6 +129,7 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
     for (int s = 1; s < kSlices; ++s) v[i] += sums[s][place];
   }
   if (problem.values.is_quantized()) hadamard_block<exl3::kKvGroup / kLaneNumbers>(v);
+  if constexpr (kRounds) return store_input(v, suh, reader.input, row, block);
   float* output = problem.output + row * row_size;
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) {
@@ -130,16 +141,22 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
 }  // namespace
 
 void merge_spans(
-    cudaStream_t stream, const AttentionProblem& problem, const SpanParts& parts, int64_t first_row,
-    int64_t rows
+    cudaStream_t stream, const AttentionProblem& problem, const SpanParts& parts,
+    const AttentionReader* reader, int64_t first_row, int64_t rows
 ) {
-  const int row_size = problem.heads * problem.head_dim;
+  const int64_t row_size = int64_t{problem.heads} * problem.head_dim;
+  const int64_t numbers = reader != nullptr ? reader->input.stride : row_size;
   const dim3 grid(
-      static_cast<unsigned>(rows), static_cast<unsigned>((row_size + kBlock - 1) / kBlock)
+      static_cast<unsigned>(rows), static_cast<unsigned>((numbers + kBlock - 1) / kBlock)
   );
   const size_t shared =
       static_cast<size_t>(most_block_heads(problem.head_dim)) * parts.spans * sizeof(float);
-  launch(stream, {grid, kThreads, shared, true}, merge_spans_kernel, problem, parts, first_row);
+  const LaunchShape shape = {grid, kThreads, shared, true};
+  if (reader != nullptr) {
+    launch(stream, shape, merge_spans_kernel<true>, problem, parts, *reader, first_row);
+  } else {
+    launch(stream, shape, merge_spans_kernel<false>, problem, parts, AttentionReader(), first_row);
+  }
 }
 
 }  // namespace trellis::cuda

@@ -6,10 +6,11 @@
 
 namespace trellis::cuda {
 
-/// Merges the spans of the rows [first_row, first_row + rows) of the problem into its output.
+/// Merges the spans of the rows [first_row, first_row + rows) of the problem, into its output, or,
+/// where there is a reader, into that one's input.
 void merge_spans(
-    cudaStream_t stream, const AttentionProblem& problem, const SpanParts& parts, int64_t first_row,
-    int64_t rows
+    cudaStream_t stream, const AttentionProblem& problem, const SpanParts& parts,
+    const AttentionReader* reader, int64_t first_row, int64_t rows
 );
 
 }  // namespace trellis::cuda

@@ -66,6 +66,14 @@ void Ops::qkv_rope_store(
   norm_rope_store(args, step);
 }
 
+void Ops::attention_linear_add(
+    const AttentionArgs& args, const DeviceStep& step, const PackedLinear& weight,
+    ResidualStream& stream
+) {
+  attention(args, step);
+  linear_add(args.output, weight, stream);
+}
+
 void Ops::mlp(const MlpArgs& args, ResidualStream& stream) {
   const std::array<const PackedLinear*, 2> weights = {args.gate, args.up};
   const std::array<Tensor, 2> outputs = {args.gated, args.upped};

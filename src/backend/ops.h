@@ -91,6 +91,13 @@ class Ops {
       const NormRopeStoreArgs& args, const DeviceStep& step
   );
 
+  /// stream += linear(attention(args), weight). args.output may be written or not: it is of no use
+  /// afterwards. Nothing else may be on its way to the stream.
+  virtual void attention_linear_add(
+      const AttentionArgs& args, const DeviceStep& step, const PackedLinear& weight,
+      ResidualStream& stream
+  );
+
   /// stream += down(activation(gate(h)) * up(h)), where h is the normalised stream.
   virtual void mlp(const MlpArgs& args, ResidualStream& stream);
 };

@@ -20,12 +20,11 @@ void Attention::forward(StepContext& context, const StreamNorm& norm, ResidualSt
        rope_, cache, shape_.head_dim},
       context.step
   );
-  context.ops.attention(
+  context.ops.attention_linear_add(
       {queries, cache, shape_.scale, shape_.num_heads, shape_.num_kv_heads, shape_.head_dim,
        shape_.window, mixed},
-      context.step
+      context.step, weights_.output.weight(), stream
   );
-  context.ops.linear_add(mixed, weights_.output.weight(), stream);
 }
 
 }  // namespace trellis

@@ -80,6 +80,38 @@ OpGroup batches_group() {
   return group;
 }
 
+/// Few rows over many positions, which kernels may cut into spans: more of them than are merged at
+/// once, longer ones where there are many kv heads, ends and beginnings inside of them.
+OpGroup spans_group() {
+  constexpr KvTypes kMixed = {KvType::kQ4, KvType::kFloat16};
+  OpGroup group{"AttentionSpans", false, {}};
+  uint64_t seed = 26000;
+  for (const KvTypes& types : {KvTypes{}, kMixed}) {
+    group.cases.push_back(attention_case({2, 1, 32, 0, types}, {{4500, 1}}, seed += 10));
+    group.cases.push_back(attention_case({4, 1, 32, 1000, types}, {{4500, 1}, {70, 2}}, seed += 10)
+    );
+    group.cases.push_back(attention_case({64, 64, 32, 0, types}, {{600, 2}}, seed += 10));
+    group.cases.push_back(attention_case({64, 64, 32, 500, types}, {{1030, 2}}, seed += 10));
+    for (const int heads : {1, 2, 3, 4, 8, 16}) {
+      group.cases.push_back(attention_case({heads, 1, 128, 0, types}, {{150, 2}}, seed += 10));
+    }
+    for (const int window : {15, 17, 63, 65, 130}) {
+      group.cases.push_back(attention_case({4, 1, 128, window, types}, {{290, 6}}, seed += 10));
+    }
+    group.cases.push_back(attention_case({8, 2, 64, 0, types}, {{330, 32}}, seed += 10));
+    group.cases.push_back(attention_case({8, 2, 256, 90, types}, {{330, 3}, {64, 1}}, seed += 10));
+  }
+  for (const KvType type : {KvType::kFloat16, KvType::kFloat32}) {
+    for (const int head_dim : {6, 36, 72, 130, 250}) {
+      const AttentionShape shape = {3, 1, head_dim, 0, same_kv_types(type)};
+      group.cases.push_back(attention_case(shape, {{150, 2}}, seed += 10));
+    }
+    const AttentionShape shape = {4, 1, 256, 0, same_kv_types(type)};
+    group.cases.push_back(attention_case(shape, {{150, 2}}, seed += 10));
+  }
+  return group;
+}
+
 /// Many rows: tiles that end inside a sequence, begin inside a page, or hold a few rows; every way
 /// to share kv heads; every head size.
 OpGroup prompts_group() {
@@ -239,11 +271,18 @@ OpCase attention_case(
 }
 
 std::vector<OpGroup> attention_groups() {
-  return {lengths_group(),          heads_group(),
-          windows_group(),          batches_group(),
-          prompts_group(),          prompt_windows_group(),
-          quantized_widths_group(), quantized_shapes_group(),
-          quantized_prompts_group()};
+  return {
+      lengths_group(),
+      heads_group(),
+      windows_group(),
+      batches_group(),
+      spans_group(),
+      prompts_group(),
+      prompt_windows_group(),
+      quantized_widths_group(),
+      quantized_shapes_group(),
+      quantized_prompts_group()
+  };
 }
 
 }  // namespace trellis::test

@@ -185,6 +185,53 @@ TEST_P(Fused, LinearAddIsLinearThenAdd) {
   expect_same_for_streams(*backend, tolerance(Accuracy::kFloat32, 300), run);
 }
 
+/// Heads that are parts of a block of 128 numbers, whole blocks, or neither.
+TEST_P(Fused, AttentionLinearAddGivesTheBitsOfItsParts) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  const std::vector<WeightFormat> formats = {
+      WeightFormat::exl3(4, exl3::Codebook::kMul1), WeightFormat::exl3(3, exl3::Codebook::kMcg),
+      WeightFormat::dense(DType::kFloat16)
+  };
+  const std::vector<std::vector<SequenceShape>> batches = {
+      {{1, 1}}, {{300, 1}}, {{290, 4}, {5, 2}}, {{300, 40}}
+  };
+  for (const WeightFormat& format : formats) {
+    for (const int head_dim : {20, 32, 64, 96, 128, 256}) {
+      for (const auto& batch : batches) {
+        SCOPED_TRACE(fmt::format("{} of {} tokens {}", format.name(), head_dim, batch[0].tokens));
+        const auto run = [&](bool fused) {
+          PreparedOp op(*backend);
+          const RandomSequences layout(batch, 1);
+          const DeviceStep step = layout.upload_step(op);
+          const int64_t tokens = layout.num_tokens();
+          const Shape size = {tokens, int64_t{4} * head_dim};
+          const KvType values = head_dim % 32 == 0 ? KvType::kQ4 : KvType::kFloat32;
+          AttentionArgs args;
+          args.queries = op.upload(RandomData(2).normals(size.numel()), size);
+          args.cache = layout.upload_cache(op, {2, head_dim, {KvType::kFloat16, values}}, 3);
+          args.scale = 0.125f;
+          args.num_heads = 4;
+          args.num_kv_heads = 2;
+          args.head_dim = head_dim;
+          args.output = op.allocate(size);
+          const LinearShape shape = {size[1], 256, tokens, true};
+          const PackedLinear* layer = pack_random(op, format, shape, 1);
+          ResidualStream stream = upload_stream(op, tokens);
+          op.outputs = {stream.x};
+          Ops& ops = backend->ops();
+          ops.settle(stream);
+          fused ? ops.attention_linear_add(args, step, *layer, stream)
+                : ops.Ops::attention_linear_add(args, step, *layer, stream);
+          ops.settle(stream);
+          return op.rows();
+        };
+
+        EXPECT_EQ(run(true), run(false));
+      }
+    }
+  }
+}
+
 TEST_P(Fused, NormLinearGroupIsItsParts) {
   const std::unique_ptr<Backend> backend = GetParam().make();
   const auto run = [&](PreparedOp& op, ResidualStream& stream, const auto& formats, int64_t rows,

@@ -4,6 +4,7 @@
 #include "backend/cuda/cuda_linear.h"
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/kernel_views.h"
+#include "backend/cuda/kernels/attention.h"
 #include "backend/cuda/kernels/exl3_gated_quantize.h"
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 #include "backend/cuda/kernels/exl3_rope_store.h"
@@ -159,6 +160,25 @@ void CudaOps::qkv_rope_store(
   problem.kv_heads = static_cast<int>(args.keys.row_size() / args.head_dim);
   problem.head_dim = args.head_dim;
   exl3_rope_store(stream_, problem);
+}
+
+void CudaOps::attention_linear_add(
+    const AttentionArgs& args, const DeviceStep& step, const PackedLinear& weight,
+    ResidualStream& stream
+) {
+  const CudaLinear& layer = cuda_linear(weight, backend_);
+  const CudaLinear* layers[] = {&layer};
+  const int64_t at_once = gemv_rows(layers, args.queries.rows());
+  if (at_once == 0 || !has_whole_outputs(layer.exl3()) ||
+      layer.exl3().padded_in() != args.output.row_size()) {
+    return Ops::attention_linear_add(args, step, weight, stream);
+  }
+  check_linear(args.output, layer, stream.addend);
+  const auto scope = workspace_.scope();
+  const AttentionProblem problem = attention_problem(args, step);
+  const QuantizedInput input = room_for_input(layer.exl3(), problem.rows);
+  attention_quantize(stream_, problem, attention_scratch(problem), {layer.exl3().suh, input});
+  leave_in_stream(layer, input, stream, at_once);
 }
 
 void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {

@@ -82,7 +82,7 @@ void CudaOps::kv_store(
   store(values, cache.value_side());
 }
 
-void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
+AttentionProblem CudaOps::attention_problem(const AttentionArgs& args, const DeviceStep& step) {
   TRELLIS_CHECK(args.head_dim <= kMostHeadDim, "heads of at most 256 numbers");
   AttentionProblem problem;
   problem.queries = floats(args.queries);
@@ -101,15 +101,22 @@ void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   problem.window = args.window;
   problem.max_kv_length = step.max_kv_length;
   problem.scale = args.scale;
+  return problem;
+}
 
+void* CudaOps::attention_scratch(const AttentionProblem& problem) {
+  const auto bytes = static_cast<int64_t>(attention_scratch_bytes(problem));
+  return workspace_.tensor({(bytes + 63) / 64, 64}, DType::kUint8).data();
+}
+
+void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
+  const AttentionProblem problem = attention_problem(args, step);
   const bool rounds = activations_ == ActivationPrecision::kAuto && problem.rows > kFewRows;
   if (rounds && flash_attention_fits(problem, limits_.shared_bytes)) {
     return flash_attention(stream_, problem);
   }
   const auto scope = workspace_.scope();
-  const auto bytes = static_cast<int64_t>(attention_scratch_bytes(problem));
-  const Tensor scratch = workspace_.tensor({(bytes + 63) / 64, 64}, DType::kUint8);
-  cuda::attention(stream_, problem, scratch.data());
+  cuda::attention(stream_, problem, attention_scratch(problem));
 }
 
 }  // namespace trellis::cuda

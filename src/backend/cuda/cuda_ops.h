@@ -14,6 +14,7 @@
 namespace trellis::cuda {
 
 class CudaLinear;
+struct AttentionProblem;
 
 /// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores. What
 /// is rounded, and so the bits of a row, depends on this number alone. Several passes of the GEMV
@@ -66,6 +67,10 @@ class CudaOps final : public Ops {
       ResidualStream& stream, const StreamNorm& norm, const QkvWeights& weights,
       const NormRopeStoreArgs& args, const DeviceStep& step
   ) override;
+  void attention_linear_add(
+      const AttentionArgs& args, const DeviceStep& step, const PackedLinear& weight,
+      ResidualStream& stream
+  ) override;
   void mlp(const MlpArgs& args, ResidualStream& stream) override;
 
  private:
@@ -84,6 +89,10 @@ class CudaOps final : public Ops {
     size_t count_;
   };
 
+  static AttentionProblem attention_problem(const AttentionArgs& args, const DeviceStep& step);
+  /// Memory for what attention() of few rows leaves between its kernels, in the workspace's current
+  /// scope.
+  void* attention_scratch(const AttentionProblem& problem);
   static void check_linear(ConstTensor x, const CudaLinear& layer, ConstTensor y);
   void dense(ConstTensor x, const CudaLinear& layer, Tensor y);
   /// How many rows of these layers one pass over their weights can serve: 0 if they do not go

@@ -23,8 +23,8 @@ std::vector<float> download(Backend& backend, ConstTensor tensor) {
   return values;
 }
 
-/// The ops of two layers but attention, over rows in chunks of these sizes: the stream, the queries
-/// and the cache.
+/// The ops of two layers over rows in chunks of these sizes: the stream, the queries and the
+/// caches.
 std::vector<float> run_in_chunks(
     Backend& backend, const WeightFormat& format, const std::vector<int64_t>& chunks
 ) {
@@ -47,7 +47,10 @@ std::vector<float> run_in_chunks(
   const Tensor queries = op.allocate({kRows, 256});
   const RopeArgs rope = {op.upload(RandomData(99).uniforms(32, 0.0f, 1.0f), {32})};
   const RandomSequences whole({{kRows, kRows}}, 1);
-  const KvLayer cache = whole.upload_cache(op, {2, kHeadDim, same_kv_types(KvType::kFloat32)}, 98);
+  const auto upload_cache = [&](uint64_t cache_seed) {
+    return whole.upload_cache(op, {2, kHeadDim, same_kv_types(KvType::kFloat32)}, cache_seed);
+  };
+  const KvLayer caches[] = {upload_cache(97), upload_cache(98)};
 
   int64_t begin = 0;
   for (const int64_t count : chunks) {
@@ -57,16 +60,15 @@ std::vector<float> run_in_chunks(
     stream.x = x.slice_rows(begin, count);
     stream.addend = op.allocate({count, kHidden});
     const StreamNorm norm = {norm_weight, 1e-5f, op.allocate({count, kHidden})};
-    const Tensor mixed = queries.slice_rows(begin, count);
-    const NormRopeStoreArgs args = {
-        mixed,
+    NormRopeStoreArgs args = {
+        queries.slice_rows(begin, count),
         op.allocate({count, 128}),
         op.allocate({count, 128}),
         head_norm,
         head_norm,
         1e-6f,
         rope,
-        cache,
+        {},
         kHeadDim
     };
     const MlpArgs mlp = {
@@ -79,16 +81,21 @@ std::vector<float> run_in_chunks(
         op.allocate({count, kIntermediate})
     };
     Ops& ops = backend.ops();
-    for (int i = 0; i < 2; ++i) {
+    const Tensor mixed = op.allocate({count, 256});
+    for (const KvLayer& cache : caches) {
+      args.cache = cache;
       ops.qkv_rope_store(stream, norm, qkv, args, step);
-      ops.linear_add(mixed, *output, stream);
+      ops.attention_linear_add(
+          {args.queries, cache, 0.125f, 4, 2, kHeadDim, 0, mixed}, step, *output, stream
+      );
       ops.mlp(mlp, stream);
     }
     ops.settle(stream);
     begin += count;
   }
   std::vector<float> results = download(backend, x);
-  for (const Tensor& tensor : {queries, cache.keys, cache.values}) {
+  for (const Tensor& tensor :
+       {queries, caches[0].keys, caches[0].values, caches[1].keys, caches[1].values}) {
     const std::vector<float> more = download(backend, tensor);
     results.insert(results.end(), more.begin(), more.end());
   }

@@ -10,40 +10,9 @@
 
 namespace trellis::cuda {
 
-/// fp16 or fp32 rows of head_dim numbers.
-template <typename Element>
-class DenseReader {
- public:
-  /// Whether rows may be quantized, and therefore rotated.
-  static constexpr bool kMayBeRotated = false;
-
-  /// first_row: the row of the cache that is row 0 here.
-  __device__ DenseReader(const KvRows& rows, int64_t first_row, int head_dim)
-      : numbers_(static_cast<const Element*>(rows.numbers) + first_row * head_dim),
-        head_dim_(head_dim) {}
-
-  /// Numbers i to i + kCount - 1 of a row; i is a multiple of kCount, which divides head_dim.
-  template <int kCount>
-  __device__ __forceinline__ void load(int row, int i, float (&piece)[kCount]) const {
-    struct alignas(sizeof(Element) * kCount) Piece {
-      Element elements[kCount];
-    };
-    const Piece loaded =
-        *reinterpret_cast<const Piece*>(numbers_ + static_cast<int64_t>(row) * head_dim_ + i);
-#pragma unroll
-    for (int j = 0; j < kCount; ++j) piece[j] = to_float(loaded.elements[j]);
-  }
-
- private:
-  const Element* numbers_;
-  int head_dim_;
-};
-
 /// Rows of any type, told apart when it runs: quantized ones, and mixtures of keys and values.
 class AnyReader {
  public:
-  static constexpr bool kMayBeRotated = true;
-
   __device__ AnyReader(const KvRows& rows, int64_t first_row, int head_dim)
       : rows_(rows), first_row_(first_row), head_dim_(head_dim) {}
 
@@ -97,16 +66,5 @@ class AnyReader {
   int64_t first_row_;
   int head_dim_;
 };
-
-/// Transforms 32 numbers, one in each lane, without a scale.
-__device__ __forceinline__ float hadamard_lanes(float value) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-#pragma unroll
-  for (int distance = 1; distance < kWarp; distance *= 2) {
-    const float other = __shfl_xor_sync(kAllLanes, value, distance);
-    value = (lane & distance) != 0 ? other - value : value + other;
-  }
-  return value;
-}
 
 }  // namespace trellis::cuda

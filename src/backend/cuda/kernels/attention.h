@@ -1,6 +1,7 @@
 // Causal grouped-query attention over the paged cache.
 #pragma once
 
+#include "backend/cuda/kernels/exl3_quantize.h"
 #include "backend/cuda/kernels/kv_rows.h"
 
 #include <cuda_runtime.h>
@@ -10,9 +11,6 @@
 
 namespace trellis::cuda {
 
-/// Positions that are summed together, in every kernel of attention.cu: a result does not depend on
-/// which of them ran. Divides a page.
-inline constexpr int kAttentionSpan = 128;
 /// The largest heads that there are kernels for.
 inline constexpr int kMostHeadDim = 256;
 
@@ -39,7 +37,22 @@ struct AttentionProblem {
 /// Bytes of scratch memory that attention() needs for this problem.
 size_t attention_scratch_bytes(const AttentionProblem& problem);
 
+/// In fp32, for any shape and type. positions, row_begin, page_table, and the keys and values of
+/// earlier steps are read before the kernels in front have ended: those must not write them.
 /// scratch: attention_scratch_bytes(problem), aligned to 16.
 void attention(cudaStream_t stream, const AttentionProblem& problem, void* scratch);
+
+/// An EXL3 layer that reads what attention computes.
+struct AttentionReader {
+  const uint16_t* suh = nullptr;
+  QuantizedInput input;
+};
+
+/// attention(), then exl3_quantize_input() of its outputs for a layer of heads * head_dim inputs,
+/// whole blocks. problem.output is not written.
+void attention_quantize(
+    cudaStream_t stream, const AttentionProblem& problem, void* scratch,
+    const AttentionReader& reader
+);
 
 }  // namespace trellis::cuda

@@ -104,6 +104,10 @@ OpGroup exl3_rows_group() {
       group.cases.push_back(linear_case(format, {384, 256, rows}, seed += 10));
     }
   }
+  // So many inputs that a kernel may sum them in parts.
+  for (const int64_t rows : {40, 300}) {
+    group.cases.push_back(linear_case(formats[0], {8320, 256, rows}, seed += 10));
+  }
   return group;
 }
 

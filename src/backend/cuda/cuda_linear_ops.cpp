@@ -8,6 +8,7 @@
 #include "backend/cuda/kernels/exl3_rotate.h"
 #include "backend/cuda/kernels/exl3_wgmma.h"
 #include "backend/cuda/kernels/half_matmul.h"
+#include "backend/cuda/kernels/rows.h"
 
 #include <algorithm>
 #include <array>
@@ -174,7 +175,10 @@ void CudaOps::multiply_by_wgmma(
   problem.codebook = first.codebook;
   problem.chunks = static_cast<int>(first.layout.chunks());
   problem.rows = rows;
+  problem.segments = wgmma_segments(first.padded_in());
   int64_t columns = 0;
+  for (const Exl3Products& product : products) columns += product.padded_out;
+  const WgmmaTile tile = wgmma_tile(rows, columns, problem.segments, limits_.num_sms);
   for (size_t i = 0; i < layers.size(); ++i) {
     const int64_t blocks = stage_halves(rows, inputs[i].stride / kStepInputs) / kStepInputs;
     const Tensor halves = workspace_.tensor({blocks, kStepInputs}, DType::kFloat16);
@@ -185,10 +189,20 @@ void CudaOps::multiply_by_wgmma(
     problem.matrices[i].input = stage.out[i];
     problem.matrices[i].y = products[i].inner;
     problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
-    columns += products[i].padded_out;
+    if (!tile.spread) continue;
+    const Tensor parts =
+        workspace_.tensor({problem.segments - 1, rows, products[i].padded_out}, DType::kFloat32);
+    problem.matrices[i].parts = parts.as<float>();
   }
   exl3_stage_input(stream_, stage);
-  exl3_wgmma(stream_, problem, wgmma_tile(rows, columns, limits_.num_sms));
+  exl3_wgmma(stream_, problem, tile);
+  if (!tile.spread) return;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const int64_t count = rows * products[i].padded_out;
+    for (int part = 0; part + 1 < problem.segments; ++part) {
+      cuda::add(stream_, products[i].inner, problem.matrices[i].parts + part * count, count);
+    }
+  }
 }
 
 void CudaOps::exl3_in_passes(

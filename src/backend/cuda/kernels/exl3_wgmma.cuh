@@ -113,8 +113,14 @@ __global__ void __launch_bounds__(
     const WgmmaMatrix& matrix = problem.matrices[index];
     const int64_t first_row = static_cast<int64_t>(blockIdx.x) * kRows;
     const int chunks = problem.chunks;
+    const int segment_chunks = (chunks + problem.segments - 1) / problem.segments;
+    const bool one_segment = gridDim.z > 1;
+    const int first_chunk = static_cast<int>(blockIdx.z) * segment_chunks;
+    const int end_chunk = one_segment ? min(first_chunk + segment_chunks, chunks) : chunks;
 
     // The stream of activations, which thread 0 keeps going.
+    const int end_step = end_chunk * Shape::kSteps;
+    const int first_refetch = first_chunk * Shape::kSteps + Shape::kStages;
     const int steps = chunks * Shape::kSteps;
     const int64_t rows_left = problem.rows - first_row;
     const int blocks = rows_left >= kRows
@@ -138,12 +144,13 @@ __global__ void __launch_bounds__(
     const int tile = column / kTileSize + warp;
     const char* source =
         reinterpret_cast<const char*>(matrix.words) +
-        (static_cast<int64_t>(tile / Shape::kTiles) * chunks * Shape::kTiles + tile % Shape::kTiles
-        ) * Shape::kSlotBytes +
+        ((static_cast<int64_t>(tile / Shape::kTiles) * chunks + first_chunk) * Shape::kTiles +
+         tile % Shape::kTiles) *
+            Shape::kSlotBytes +
         lane * 16;
     const uint32_t ring = stages + Shape::kRingOffset + warp * Shape::kRingBytes + lane * 16;
     uint32_t slot = ring;  // the next to be read, and behind the last to be filled
-    int to_issue = chunks;
+    int to_issue = end_chunk - first_chunk;
     const auto issue = [&](uint32_t place) {
       if (to_issue > 0) {
         --to_issue;
@@ -158,7 +165,10 @@ __global__ void __launch_bounds__(
     dependencies_wait();
     if (threadIdx.x == 0) {
 #pragma unroll 1
-      for (int step = 0; step < Shape::kStages && step < steps; ++step) fetch(step, step);
+      for (int stage = 0; stage < Shape::kStages; ++stage) {
+        const int step = first_chunk * Shape::kSteps + stage;
+        if (step < end_step) fetch(step, stage);
+      }
     }
 #pragma unroll 1
     for (int s = 1; s < Shape::kSlots; ++s) issue(ring + s * Shape::kSlotBytes);
@@ -188,8 +198,31 @@ __global__ void __launch_bounds__(
       before = __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
     };
 
+    // Lane 4 g + t holds columns g and g + 8 of rows 8 j + 2 t and the next: eight lanes write 32
+    // bytes of a row. What is added is what a kernel of its own would add.
+    float sums[kRows / 2];
+    const auto store_sums = [&](float* first, bool add) {
+      const int64_t stride = matrix.columns;
+      const int fresh_lane = thread_index() % kWarp;
+      const int64_t lane_row = first_row + fresh_lane % 4 * 2;
+      float* y = first + lane_row * stride + tile * kTileSize + fresh_lane / 4;
+#pragma unroll
+      for (int j = 0; j < kRows / 8; ++j) {
+#pragma unroll
+        for (int next = 0; next < 2; ++next) {
+          const int64_t row = lane_row + 8 * j + next;
+          if (row >= problem.rows) continue;
+          const float unit = matrix.input.units[row];
+          float* place = y + (8 * j + next) * stride;
+          const float low = __fmul_rn(sums[4 * j + next], unit);
+          const float high = __fmul_rn(sums[4 * j + 2 + next], unit);
+          place[0] = add ? __fadd_rn(place[0], low) : low;
+          place[8] = add ? __fadd_rn(place[8], high) : high;
+        }
+      }
+    };
+
     uint32_t a[2][4];
-    float sums[kRows / 2] = {};
     load_words();
     begin_step(0);
     wgmma::decode_slab<kBits, kCodebook>(a[0], run, before, 0);
@@ -197,57 +230,50 @@ __global__ void __launch_bounds__(
     Position read;
     Position refetch;            // of the stage that thread 0 fills next
     uint32_t last_released = 0;  // the barrier of the stage before, none at first
+    int chunk = first_chunk;
 #pragma unroll 1
-    for (int chunk = 0; chunk < chunks; ++chunk) {
+    while (chunk < end_chunk) {
+      const int segment_end = min(chunk + segment_chunks, end_chunk);
+      const bool is_first = chunk == first_chunk;
 #pragma unroll
-      for (int step = 0; step < Shape::kSteps; ++step) {
-        wgmma::wait_for_phase(arrived(read.stage), read.parity);
-        const uint64_t b = wgmma::stage_descriptor(stages + read.stage * Shape::kStageBytes);
+      for (int i = 0; i < kRows / 2; ++i) sums[i] = 0.0f;
+#pragma unroll 1
+      for (; chunk < segment_end; ++chunk) {
 #pragma unroll
-        for (int s = 0; s < 4; ++s) {
-          wgmma_fence();
-          wgmma::multiply(sums, a[s % 2], b + 2 * s);
-          wgmma_commit();
-          wgmma_wait<1>();  // the product before has ended: its fragment may be overwritten
-          if (s == 0 && lane == 0 && last_released != 0) mbarrier_arrive(last_released);
-          if (s == 1 && threadIdx.x == 0) {
-            // Every warp has read the stage before the last one, or will soon have.
-            const int old_step = chunk * Shape::kSteps + step - 2;
-            if (old_step >= 0 && old_step + Shape::kStages < steps) {
-              wgmma::wait_for_phase(released(refetch.stage), refetch.parity);
-              fetch(old_step + Shape::kStages, refetch.stage);
-              refetch.advance();
+        for (int step = 0; step < Shape::kSteps; ++step) {
+          wgmma::wait_for_phase(arrived(read.stage), read.parity);
+          const uint64_t b = wgmma::stage_descriptor(stages + read.stage * Shape::kStageBytes);
+#pragma unroll
+          for (int s = 0; s < 4; ++s) {
+            wgmma_fence();
+            wgmma::multiply(sums, a[s % 2], b + 2 * s);
+            wgmma_commit();
+            wgmma_wait<1>();  // the product before has ended: its fragment may be overwritten
+            if (s == 0 && lane == 0 && last_released != 0) mbarrier_arrive(last_released);
+            if (s == 1 && threadIdx.x == 0) {
+              // Every warp has read the stage before the last one, or will soon have.
+              const int next = chunk * Shape::kSteps + step - 2 + Shape::kStages;
+              if (next >= first_refetch && next < end_step) {
+                wgmma::wait_for_phase(released(refetch.stage), refetch.parity);
+                fetch(next, refetch.stage);
+                refetch.advance();
+              }
             }
+            const bool ends_chunk = s == 3 && step + 1 == Shape::kSteps;
+            // Behind the last chunk a fragment of old words is decoded that nobody multiplies.
+            if (ends_chunk) load_words();
+            if (s == 3) begin_step((step + 1) % Shape::kSteps);
+            wgmma::decode_slab<kBits, kCodebook>(a[(s + 1) % 2], run, before, (s + 1) % 4);
+            if (ends_chunk) refill();
           }
-          const bool ends_chunk = s == 3 && step + 1 == Shape::kSteps;
-          // Behind the last chunk a fragment of old words is decoded that nobody multiplies.
-          if (ends_chunk) load_words();
-          if (s == 3) begin_step((step + 1) % Shape::kSteps);
-          wgmma::decode_slab<kBits, kCodebook>(a[(s + 1) % 2], run, before, (s + 1) % 4);
-          if (ends_chunk) refill();
+          last_released = released(read.stage);
+          read.advance();
         }
-        last_released = released(read.stage);
-        read.advance();
       }
-    }
-    wgmma_wait<0>();
-
-    // Lane 4 g + t holds columns g and g + 8 of rows 8 j + 2 t and the next: eight lanes write 32
-    // bytes of a row.
-    const int g = lane / 4;
-    const int t = lane % 4;
-    const int64_t stride = matrix.columns;
-    float* y = matrix.y + tile * kTileSize + g;
-#pragma unroll
-    for (int j = 0; j < kRows / 8; ++j) {
-#pragma unroll
-      for (int next = 0; next < 2; ++next) {
-        const int64_t row = first_row + 8 * j + 2 * t + next;
-        if (row >= problem.rows) continue;
-        const float unit = matrix.input.units[row];
-        y[row * stride] = sums[4 * j + next] * unit;
-        y[row * stride + 8] = sums[4 * j + 2 + next] * unit;
-      }
+      wgmma_wait<0>();
+      const auto part = static_cast<int64_t>(blockIdx.z) - 1;
+      float* y = part < 0 ? matrix.y : matrix.parts + part * problem.rows * matrix.columns;
+      store_sums(y, !is_first);
     }
   }
 }

@@ -16,7 +16,10 @@ struct WgmmaMatrix {
   const uint32_t* words = nullptr;
   StagedInput input;
   float* y = nullptr;  // [rows, columns], in the rotated basis
-  int columns = 0;     // padded outputs, a multiple of 128
+  /// [segments - 1, rows, columns]: with a spread tile the sums of the segments behind the first,
+  /// which the caller adds to y in their order.
+  float* parts = nullptr;
+  int columns = 0;  // padded outputs, a multiple of 128
 };
 
 /// Matrices of the same bits, codebook and number of inputs.
@@ -25,7 +28,8 @@ struct WgmmaProblem {
   WgmmaMatrix matrices[kMostMatrices];
   int bits = 0;
   exl3::Codebook codebook = exl3::Codebook::kMul1;
-  int chunks = 0;  // along the inputs
+  int chunks = 0;    // along the inputs
+  int segments = 1;  // of the inputs: wgmma_segments()
   int64_t rows = 0;
 };
 

@@ -74,11 +74,12 @@ OpGroup dense_group() {
 
 /// Every bit width of one codebook on small, padded and oblong layers.
 OpGroup exl3_group(exl3::Codebook codebook, const std::string& name) {
-  constexpr std::array<LinearShape, 4> kShapes = {{
+  constexpr std::array<LinearShape, 5> kShapes = {{
       {128, 128, 3},
       {256, 384, 1},
       {200, 300, 5, true},
       {512, 128, 17},
+      {300, 200, 65, true},
   }};
   OpGroup group{name, true, {}};
   uint64_t seed = 2000 + 1000 * static_cast<uint64_t>(codebook);
@@ -103,6 +104,10 @@ OpGroup exl3_rows_group() {
       group.cases.push_back(linear_case(format, {384, 256, rows}, seed += 10));
     }
   }
+  // So many inputs that a kernel may sum them in parts.
+  for (const int64_t rows : {40, 300}) {
+    group.cases.push_back(linear_case(formats[0], {8320, 256, rows}, seed += 10));
+  }
   return group;
 }
 
@@ -113,7 +118,7 @@ OpGroup linear_group_group() {
   const WeightFormat bfloat = WeightFormat::dense(DType::kBFloat16);
   OpGroup group{"LinearGroup", true, {}};
   uint64_t seed = 8000;
-  for (const int64_t rows : {1, 3, 20}) {
+  for (const int64_t rows : {1, 3, 20, 70}) {
     group.cases.push_back(
         linear_group_case({mul1, mul1, mul1}, {256, 128, 128}, {256, 0, rows}, seed += 100)
     );

@@ -218,6 +218,47 @@ INSTANTIATE_TEST_SUITE_P(
 /// Calls of more than 32 rows, which every backend computes alike, rounded activations or not.
 class ManyRowBits : public testing::TestWithParam<BackendUnderTest> {};
 
+/// Whether a layer gives each of 300 rows the same bits in calls of these sizes.
+void check_calls(
+    Backend& backend, const WeightFormat& format, LinearShape shape,
+    const std::vector<int64_t>& counts
+) {
+  shape.rows = 300;
+  PreparedOp op(backend);
+  const RandomLinear linear(format, shape, 1);
+  const PackedLinear& weight = op.pack(linear.weight());
+  const Tensor x = op.upload(RandomData(2).normals(shape.rows * shape.in), {shape.rows, shape.in});
+  const Tensor whole = op.allocate({shape.rows, shape.out});
+  const Tensor part = op.allocate({shape.rows, shape.out});
+
+  backend.ops().linear(x, weight, whole);
+  for (const int64_t count : counts) {
+    for (const int64_t begin : {int64_t{0}, shape.rows - count}) {
+      const Tensor rows = part.slice_rows(begin, count);
+      backend.ops().linear(x.slice_rows(begin, count), weight, rows);
+      ASSERT_TRUE(
+          same_bits(download(backend, rows), download(backend, whole.slice_rows(begin, count)))
+      ) << format.name()
+        << ", " << count << " rows from " << begin;
+    }
+  }
+}
+
+TEST_P(ManyRowBits, LinearGivesARowTheSameBitsInAnyLargeCall) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  for (const WeightFormat& format :
+       {WeightFormat::exl3(4, exl3::Codebook::kMul1), WeightFormat::exl3(3, exl3::Codebook::kMcg),
+        WeightFormat::exl3(8, exl3::Codebook::k3inst)}) {
+    check_calls(*backend, format, {300, 200, 0, true}, {33, 64, 65, 130, 257});
+  }
+}
+
+TEST_P(ManyRowBits, LinearOfManyInputsGivesARowTheSameBitsInAnyLargeCall) {
+  const std::unique_ptr<Backend> backend = GetParam().make();
+  const WeightFormat format = WeightFormat::exl3(3, exl3::Codebook::kMul1);
+  check_calls(*backend, format, {8320, 256, 0}, {40, 160});
+}
+
 TEST_P(ManyRowBits, APromptGivesTheSameBitsInAnyLargeChunks) {
   const std::unique_ptr<Backend> backend = GetParam().make();
   const std::vector<KvTypes> pairs = {{}, {KvType::kQ8, KvType::kQ4}};

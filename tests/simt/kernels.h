@@ -34,6 +34,7 @@ __global__ void load_x2(const uint16_t* matrices, uint32_t* out, bool transposed
 /// d (64 x columns) = a (64 x depth) * b (columns x depth, one column after the other), by wgmma.
 __global__ void warpgroup_multiply_256(const __half* a, const __half* b, int depth, float* d);
 __global__ void warpgroup_multiply_128(const __half* a, const __half* b, int depth, float* d);
+__global__ void warpgroup_multiply_64(const __half* a, const __half* b, int depth, float* d);
 
 // copy_kernels.cu
 

@@ -178,4 +178,10 @@ __global__ void warpgroup_multiply_128(const __half* a, const __half* b, int dep
   );
 }
 
+__global__ void warpgroup_multiply_64(const __half* a, const __half* b, int depth, float* d) {
+  warpgroup_multiply<64>(a, b, depth, d, [](auto& sums, const auto& fragment, uint64_t descriptor) {
+    cuda::wgmma_m64n64k16_f16(sums, fragment, descriptor);
+  });
+}
+
 }  // namespace trellis::simt_test

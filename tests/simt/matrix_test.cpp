@@ -165,5 +165,9 @@ TEST(SimtMatrix, WarpgroupMultipliesBy128Columns) {
   check_warpgroup(warpgroup_multiply_128, 128);
 }
 
+TEST(SimtMatrix, WarpgroupMultipliesBy64Columns) {
+  check_warpgroup(warpgroup_multiply_64, 64);
+}
+
 }  // namespace
 }  // namespace trellis::simt_test

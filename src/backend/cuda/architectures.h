@@ -32,4 +32,14 @@ inline bool any_runs_on(std::string_view archs, int major, int minor) {
   }
 }
 
+/// Whether one of several architectures is this one.
+inline bool any_is(std::string_view archs, std::string_view arch) {
+  while (true) {
+    const size_t comma = archs.find(',');
+    if (archs.substr(0, comma) == arch) return true;
+    if (comma == std::string_view::npos) return false;
+    archs.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace trellis::cuda

@@ -159,7 +159,7 @@ class CudaBackend final : public Backend {
     const auto memory = static_cast<int64_t>(device.totalGlobalMem);
     return {
         device.multiProcessorCount, static_cast<int64_t>(device.sharedMemPerBlockOptin),
-        std::min(memory / 64, kLargestSlice)
+        std::min(memory / 64, kLargestSlice), has_wgmma(device.major, device.minor)
     };
   }
 

@@ -1,6 +1,7 @@
-// The ops that go from one linear layer to the next. With few rows what stands between two products
-// is one launch: it finishes the outputs of one layer and rounds the inputs of the next. Layers
-// that do not take the GEMV, or whose sizes are not whole blocks, take the ops one by one.
+// The ops that go from one linear layer to the next. What stands between two products is one
+// launch: it finishes the outputs of one layer and rounds the inputs of the next. Layers that are
+// not multiplied in passes over their weights, or whose sizes are not whole blocks, take the ops
+// one by one.
 #include "backend/cuda/cuda_linear.h"
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/kernel_views.h"
@@ -23,11 +24,10 @@ bool has_whole_outputs(const Exl3Matrix& matrix) {
 
 }  // namespace
 
-int64_t CudaOps::normed_gemv_rows(const ResidualStream& stream, Layers layers) const {
+CudaOps::Pass CudaOps::normed_pass(const ResidualStream& stream, Layers layers) const {
   const int64_t dim = stream.x.row_size();
-  const int64_t at_once = gemv_rows(layers, stream.x.rows());
-  if (at_once == 0) return 0;
-  return layers[0]->exl3().padded_in() == dim ? at_once : 0;
+  const Pass pass = pass_over(layers, stream.x.rows());
+  return pass && layers[0]->exl3().padded_in() == dim ? pass : Pass{};
 }
 
 NormQuantizeProblem CudaOps::norm_quantize(
@@ -63,12 +63,12 @@ NormQuantizeProblem CudaOps::norm_quantize(
 }
 
 void CudaOps::leave_in_stream(
-    const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, int64_t at_once
+    const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, const Pass& pass
 ) {
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   const CudaLinear* layers[] = {&layer};
   const Exl3Products products[] = {products_of(layer.exl3(), floats(stream.addend))};
-  multiply(layers, std::span(&input, 1), products, stream.x.rows(), at_once);
+  multiply(layers, std::span(&input, 1), products, stream.x.rows(), pass);
   stream.has_addend = true;
   stream.unfinished = &layer;
 }
@@ -86,14 +86,14 @@ void CudaOps::settle(ResidualStream& stream) {
 
 void CudaOps::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream) {
   const CudaLinear* layers[] = {&cuda_linear(weight, backend_)};
-  const int64_t at_once = gemv_rows(layers, x.rows());
-  if (at_once == 0 || !has_whole_outputs(layers[0]->exl3())) {
+  const Pass pass = pass_over(layers, x.rows());
+  if (!pass || !has_whole_outputs(layers[0]->exl3())) {
     return Ops::linear_add(x, weight, stream);
   }
   check_linear(x, *layers[0], stream.addend);
   const auto scope = workspace_.scope();
   const QuantizeProblem quantized = quantize(x, layers);
-  leave_in_stream(*layers[0], quantized.out[0], stream, at_once);
+  leave_in_stream(*layers[0], quantized.out[0], stream, pass);
 }
 
 void CudaOps::norm_linear_group(
@@ -102,14 +102,14 @@ void CudaOps::norm_linear_group(
 ) {
   const LayerList list(weights, backend_);
   const Layers layers = list.layers();
-  const int64_t at_once = normed_gemv_rows(stream, layers);
-  if (at_once == 0) return Ops::norm_linear_group(stream, norm, weights, outputs);
+  const Pass pass = normed_pass(stream, layers);
+  if (!pass) return Ops::norm_linear_group(stream, norm, weights, outputs);
   for (size_t i = 0; i < layers.size(); ++i) check_linear(stream.x, *layers[i], outputs[i]);
   const auto scope = workspace_.scope();
   const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
   const int64_t rows = stream.x.rows();
   const Products products = room_for_products(layers, rows);
-  multiply(layers, input.out, products, rows, at_once);
+  multiply(layers, input.out, products, rows, pass);
   rotate_outputs(products, outputs);
 }
 
@@ -120,11 +120,11 @@ void CudaOps::qkv_rope_store(
   const std::array<const PackedLinear*, 3> three = {weights.query, weights.key, weights.value};
   const LayerList list(three, backend_);
   const Layers layers = list.layers();
-  const int64_t at_once = normed_gemv_rows(stream, layers);
+  const Pass pass = normed_pass(stream, layers);
   const bool whole = std::all_of(layers.begin(), layers.end(), [](const CudaLinear* layer) {
     return has_whole_outputs(layer->exl3());
   });
-  if (at_once == 0 || !whole || !can_rope_store(args.head_dim)) {
+  if (!pass || !whole || !can_rope_store(args.head_dim)) {
     return Ops::qkv_rope_store(stream, norm, weights, args, step);
   }
   check_linear(stream.x, *layers[0], args.queries);
@@ -139,7 +139,7 @@ void CudaOps::qkv_rope_store(
   const auto scope = workspace_.scope();
   const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
   const Products products = room_for_products(layers, rows);
-  multiply(layers, input.out, products, rows, at_once);
+  multiply(layers, input.out, products, rows, pass);
   RopeStoreProblem problem;
   problem.queries = products[0];
   problem.keys = products[1];
@@ -186,9 +186,9 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
   const LayerList list(weights, backend_);
   const CudaLinear* downs[] = {&cuda_linear(*args.down, backend_)};
   const int64_t rows = stream.x.rows();
-  const int64_t at_once = normed_gemv_rows(stream, list.layers());
-  const int64_t downs_at_once = gemv_rows(downs, rows);
-  if (at_once == 0 || downs_at_once == 0) return Ops::mlp(args, stream);
+  const Pass pass = normed_pass(stream, list.layers());
+  const Pass down_pass = pass_over(downs, rows);
+  if (!pass || !down_pass) return Ops::mlp(args, stream);
   const Exl3Matrix& gate = list.layers()[0]->exl3();
   const Exl3Matrix& up = list.layers()[1]->exl3();
   const Exl3Matrix& down = downs[0]->exl3();
@@ -204,12 +204,12 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
   const auto scope = workspace_.scope();
   const NormQuantizeProblem input = norm_quantize(stream, args.norm, list.layers());
   const Products products = room_for_products(list.layers(), rows);
-  multiply(list.layers(), input.out, products, rows, at_once);
+  multiply(list.layers(), input.out, products, rows, pass);
   const GatedQuantizeProblem gated = {
       products[0], products[1], down.suh, room_for_input(down, rows), rows
   };
   exl3_gated_quantize(stream_, gated);
-  leave_in_stream(*downs[0], gated.out, stream, downs_at_once);
+  leave_in_stream(*downs[0], gated.out, stream, down_pass);
 }
 
 }  // namespace trellis::cuda

@@ -1,11 +1,14 @@
 // Linear layers: which way a layer takes, by its format and the number of rows.
 #include "backend/cuda/cuda_linear.h"
 #include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/exl3_stage.h"
 #include "backend/cuda/kernel_views.h"
 #include "backend/cuda/kernels/exl3_dequantize.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
+#include "backend/cuda/kernels/exl3_wgmma.h"
 #include "backend/cuda/kernels/half_matmul.h"
+#include "backend/cuda/kernels/rows.h"
 
 #include <algorithm>
 #include <array>
@@ -42,15 +45,14 @@ void CudaOps::linear_group(
   const LayerList list(weights, backend_);
   const Layers layers = list.layers();
   for (size_t i = 0; i < layers.size(); ++i) check_linear(x, *layers[i], outputs[i]);
-  if (const int64_t at_once = gemv_rows(layers, x.rows()); at_once > 0) {
-    return exl3_by_gemv(x, layers, outputs, at_once);
-  }
+  if (const Pass pass = pass_over(layers, x.rows()))
+    return exl3_in_passes(x, layers, outputs, pass);
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layers layer = layers.subspan(i, 1);
     if (!layers[i]->is_exl3()) {
       dense(x, *layers[i], outputs[i]);
-    } else if (const int64_t at_once = gemv_rows(layer, x.rows()); at_once > 0) {
-      exl3_by_gemv(x, layer, outputs.subspan(i, 1), at_once);
+    } else if (const Pass pass = pass_over(layer, x.rows())) {
+      exl3_in_passes(x, layer, outputs.subspan(i, 1), pass);
     } else if (activations_ == ActivationPrecision::kAuto) {
       exl3_by_matmul(x, *layers[i], outputs[i]);
     } else {
@@ -59,24 +61,29 @@ void CudaOps::linear_group(
   }
 }
 
-int64_t CudaOps::gemv_rows(Layers layers, int64_t rows) const {
-  if (activations_ == ActivationPrecision::kFloat32 || rows > kFewRows) return 0;
-  if (layers.size() > kMostMatrices || !layers[0]->is_exl3()) return 0;
+bool CudaOps::go_together(Layers layers) {
+  if (layers.size() > kMostMatrices || !layers[0]->is_exl3()) return false;
   const Exl3Matrix& first = layers[0]->exl3();
-  if (first.padded_in() > kMostGemvInputs) return 0;
-  for (const CudaLinear* layer : layers) {
-    const bool alike = layer->is_exl3() && layer->exl3().layout.bits == first.layout.bits &&
-                       layer->exl3().codebook == first.codebook;
-    if (!alike) return 0;
+  return std::all_of(layers.begin(), layers.end(), [&](const CudaLinear* layer) {
+    return layer->is_exl3() && layer->exl3().layout.bits == first.layout.bits &&
+           layer->exl3().codebook == first.codebook &&
+           layer->exl3().padded_in() == first.padded_in();
+  });
+}
+
+CudaOps::Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
+  if (activations_ == ActivationPrecision::kFloat32 || !go_together(layers)) return {};
+  const Exl3Matrix& first = layers[0]->exl3();
+  if (rows <= kFewRows && first.padded_in() <= kMostGemvInputs) {
+    for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
+      at_once = std::min(at_once, rows);
+      const bool fits = exl3_gemv_fits(
+          first.layout.bits, first.codebook, first.layout.chunks(), at_once, limits_.shared_bytes
+      );
+      if (fits) return {at_once, false};
+    }
   }
-  for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
-    at_once = std::min(at_once, rows);
-    const bool fits = exl3_gemv_fits(
-        first.layout.bits, first.codebook, first.layout.chunks(), at_once, limits_.shared_bytes
-    );
-    if (fits) return at_once;
-  }
-  return 0;
+  return limits_.has_wgmma ? Pass{rows, true} : Pass{};
 }
 
 QuantizedInput CudaOps::room_for_input(const Exl3Matrix& matrix, int64_t rows) {
@@ -115,6 +122,17 @@ CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows) {
 
 void CudaOps::multiply(
     Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+    int64_t rows, const Pass& pass
+) {
+  if (pass.by_wgmma) {
+    multiply_by_wgmma(layers, inputs, products, rows);
+  } else {
+    multiply_by_gemv(layers, inputs, products, rows, pass.rows);
+  }
+}
+
+void CudaOps::multiply_by_gemv(
+    Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
     int64_t rows, int64_t at_once
 ) {
   const Exl3Layout& layout = layers[0]->exl3().layout;
@@ -139,13 +157,58 @@ void CudaOps::multiply(
   }
 }
 
-void CudaOps::exl3_by_gemv(
-    ConstTensor x, Layers layers, std::span<const Tensor> outputs, int64_t at_once
+void CudaOps::multiply_by_wgmma(
+    Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+    int64_t rows
+) {
+  const auto scope = workspace_.scope();
+  const Exl3Matrix& first = layers[0]->exl3();
+  StageProblem stage;
+  stage.num_matrices = static_cast<int>(layers.size());
+  stage.rows = rows;
+  WgmmaProblem problem;
+  problem.num_matrices = stage.num_matrices;
+  problem.bits = first.layout.bits;
+  problem.codebook = first.codebook;
+  problem.chunks = static_cast<int>(first.layout.chunks());
+  problem.rows = rows;
+  problem.segments = wgmma_segments(first.padded_in());
+  int64_t columns = 0;
+  for (const Exl3Products& product : products) columns += product.padded_out;
+  const WgmmaTile tile = wgmma_tile(rows, columns, problem.segments, limits_.num_sms);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const int64_t blocks = stage_halves(rows, inputs[i].stride / kStepInputs) / kStepInputs;
+    const Tensor halves = workspace_.tensor({blocks, kStepInputs}, DType::kFloat16);
+    const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
+    stage.in[i] = inputs[i];
+    stage.out[i] = {halves.as<uint16_t>(), units.as<float>()};
+    problem.matrices[i].words = layers[i]->exl3().words;
+    problem.matrices[i].input = stage.out[i];
+    problem.matrices[i].y = products[i].inner;
+    problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
+    if (!tile.spread) continue;
+    const Tensor parts =
+        workspace_.tensor({problem.segments - 1, rows, products[i].padded_out}, DType::kFloat32);
+    problem.matrices[i].parts = parts.as<float>();
+  }
+  exl3_stage_input(stream_, stage);
+  exl3_wgmma(stream_, problem, tile);
+  if (!tile.spread) return;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const int64_t count = rows * products[i].padded_out;
+    for (int part = 0; part + 1 < problem.segments; ++part) {
+      cuda::add(stream_, products[i].inner, problem.matrices[i].parts + part * count, count);
+    }
+  }
+}
+
+void CudaOps::exl3_in_passes(
+    ConstTensor x, Layers layers, std::span<const Tensor> outputs, const Pass& pass
 ) {
   const auto scope = workspace_.scope();
   const QuantizeProblem quantized = quantize(x, layers);
   const Products products = room_for_products(layers, x.rows());
-  multiply(layers, quantized.out, products, x.rows(), at_once);
+  multiply(layers, quantized.out, products, x.rows(), pass);
   rotate_outputs(products, outputs);
 }
 

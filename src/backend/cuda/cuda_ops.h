@@ -26,6 +26,7 @@ struct DeviceLimits {
   int num_sms = 0;
   int64_t shared_bytes = 0;  // that a CTA can ask for
   int64_t slice_bytes = 0;   // of decoded weights that may exist at a time
+  bool has_wgmma = false;    // a GPU of sm_90 and code for sm_90a: many rows take exl3_wgmma.h
 };
 
 class CudaOps final : public Ops {
@@ -95,25 +96,47 @@ class CudaOps final : public Ops {
   void* attention_scratch(const AttentionProblem& problem);
   static void check_linear(ConstTensor x, const CudaLinear& layer, ConstTensor y);
   void dense(ConstTensor x, const CudaLinear& layer, Tensor y);
-  /// How many rows of these layers one pass over their weights can serve: 0 if they do not go
-  /// together or not through the GEMV at all.
-  int64_t gemv_rows(Layers layers, int64_t rows) const;
+  /// How a pass over the weights of layers that share an input multiplies its rounded rows.
+  struct Pass {
+    int64_t rows = 0;       // that it serves
+    bool by_wgmma = false;  // or by the GEMV
+
+    explicit operator bool() const { return rows > 0; }
+  };
+
+  /// Whether one launch can serve these layers: EXL3 of the same bits, codebook and inputs.
+  static bool go_together(Layers layers);
+  /// None where the layers do not go together, activations are exact, or the GPU has no wgmma for
+  /// what the GEMV cannot do.
+  Pass pass_over(Layers layers, int64_t rows) const;
   /// Memory for a matrix's rounded input, in the workspace's current scope.
   QuantizedInput room_for_input(const Exl3Matrix& matrix, int64_t rows);
   /// Rounds the input of layers that share it to 16 bits, into the workspace's current scope.
   QuantizeProblem quantize(ConstTensor x, Layers layers);
   /// Memory for the layers' products, in the workspace's current scope.
   Products room_for_products(Layers layers, int64_t rows);
-  /// Streams the weights over rounded inputs, at_once rows a pass: all layers in one launch.
+  /// Multiplies rounded inputs, all layers in one launch a pass.
   void multiply(
       Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+      int64_t rows, const Pass& pass
+  );
+  /// Streams the weights over at_once rows a pass.
+  void multiply_by_gemv(
+      Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
       int64_t rows, int64_t at_once
+  );
+  /// On the tensor cores, whose warps decode the weights.
+  void multiply_by_wgmma(
+      Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+      int64_t rows
   );
   /// Finishes products, one output each.
   void rotate_outputs(const Products& products, std::span<const Tensor> outputs);
   /// The layers' outputs by quantize(), multiply(), and the rotation of the products.
-  void exl3_by_gemv(ConstTensor x, Layers layers, std::span<const Tensor> outputs, int64_t at_once);
-  /// Multiplies rounded inputs with decoded slices on the tensor cores: many rows.
+  void exl3_in_passes(
+      ConstTensor x, Layers layers, std::span<const Tensor> outputs, const Pass& pass
+  );
+  /// Multiplies rounded inputs with decoded slices on the tensor cores: many rows without wgmma.
   void exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y);
   /// Multiplies exact inputs with decoded slices as dense weights: any format, any number of rows.
   void exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y);
@@ -122,14 +145,14 @@ class CudaOps final : public Ops {
   template <typename Multiply>
   void multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply);
 
-  /// gemv_rows() of layers that read the stream, or 0 where norm_quantize() cannot serve them.
-  int64_t normed_gemv_rows(const ResidualStream& stream, Layers layers) const;
+  /// pass_over() layers that read the stream, or none where norm_quantize() cannot serve them.
+  Pass normed_pass(const ResidualStream& stream, Layers layers) const;
   /// Settles the stream and rounds its normalised rows for the layers that read them, into the
   /// workspace's current scope.
   NormQuantizeProblem norm_quantize(ResidualStream& stream, const StreamNorm& norm, Layers layers);
   /// Multiplies a layer's rounded input and leaves the products as the stream's addend.
   void leave_in_stream(
-      const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, int64_t at_once
+      const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, const Pass& pass
   );
 
   const Backend& backend_;

@@ -85,6 +85,10 @@ std::string version_text(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+bool has_wgmma(int major, int minor) {
+  return major == 9 && minor == 0 && any_is(TRELLIS_CUDA_ARCHS, "90a");
+}
+
 std::string missing_gpu_reason(int status, int driver, int runtime) {
   if (driver == 0) return "this machine has no NVIDIA driver (libcuda.so.1 was not found)";
   if (status == cudaErrorInsufficientDriver) {

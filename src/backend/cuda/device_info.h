@@ -22,6 +22,10 @@ namespace cuda {
 /// "13.0" for 13000, as the runtime numbers versions; "" for 0.
 std::string version_text(int version);
 
+/// Whether the tensor cores' asynchronous products can be used on a GPU of this compute capability:
+/// it and this build must be of sm_90a.
+bool has_wgmma(int major, int minor);
+
 /// Why cudaGetDeviceCount gave no GPU. status: its cudaError_t. driver and runtime: versions as the
 /// runtime numbers them, driver 0 where there is none.
 std::string missing_gpu_reason(int status, int driver, int runtime);

@@ -38,5 +38,12 @@ TEST(CudaArchitectures, OneOfAListIsEnough) {
   EXPECT_FALSE(any_runs_on("90a", 8, 6));
 }
 
+TEST(CudaArchitectures, CodeForTheFeaturesOfAGpuIsNamedAsSuch) {
+  EXPECT_TRUE(any_is("80,86,90a,120-virtual", "90a"));
+  EXPECT_TRUE(any_is("90a", "90a"));
+  EXPECT_FALSE(any_is("80,90,90-virtual", "90a"));
+  EXPECT_FALSE(any_is("", "90a"));
+}
+
 }  // namespace
 }  // namespace trellis::cuda

@@ -84,8 +84,7 @@ struct RowUnit {
     float squares = 0.0f;
 #pragma unroll
     for (float part : squares_) squares += part;
-    squares = warp_sum(squares);
-    return unit / sqrtf(squares * norm.inverse_count + norm.epsilon);
+    return unit / root_mean_square(norm, squares);
   }
 
  private:

@@ -129,6 +129,143 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], uint32_t add
                : "memory");
 }
 
+// --- Tensor cores of sm_90a: a warpgroup's products, which go on while its warps do other things.
+// Where kHasWgmma is false none of these may be called.
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+inline constexpr bool kHasWgmma = true;
+#else
+inline constexpr bool kHasWgmma = false;
+#endif
+
+/// Orders this warp's accesses to registers before the next product that uses them.
+__device__ __forceinline__ void wgmma_fence() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+
+/// Closes a group of products.
+__device__ __forceinline__ void wgmma_commit() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+/// Waits until all but the newest kPending groups have been computed.
+template <int kPending>
+__device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+#define TRELLIS_SUMS4(i) "+f"(d[i]), "+f"(d[(i) + 1]), "+f"(d[(i) + 2]), "+f"(d[(i) + 3])
+#define TRELLIS_SUMS16(i) \
+  TRELLIS_SUMS4(i), TRELLIS_SUMS4((i) + 4), TRELLIS_SUMS4((i) + 8), TRELLIS_SUMS4((i) + 12)
+
+/// d (64 x 64 of the warpgroup) += a (64 x 16) fp16 * b (16 x 64) fp16, summed in fp32. a: this
+/// warp's 16 rows as a fragment of mma.m16n8k16; d: as its accumulators, for every eight columns.
+/// b: in shared memory, one column after the other.
+__device__ __forceinline__ void wgmma_m64n64k16_f16(
+    float (&d)[32], const uint32_t (&a)[4], uint64_t b_descriptor
+) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+      "}, {%32, %33, %34, %35}, %36, 1, 1, 1, 0;"
+      : TRELLIS_SUMS16(0), TRELLIS_SUMS16(16)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b_descriptor)
+  );
+}
+
+/// The same with b (16 x 128).
+__device__ __forceinline__ void wgmma_m64n128k16_f16(
+    float (&d)[64], const uint32_t (&a)[4], uint64_t b_descriptor
+) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+      "}, {%64, %65, %66, %67}, %68, 1, 1, 1, 0;"
+      : TRELLIS_SUMS16(0), TRELLIS_SUMS16(16), TRELLIS_SUMS16(32), TRELLIS_SUMS16(48)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b_descriptor)
+  );
+}
+
+/// The same with b (16 x 256).
+__device__ __forceinline__ void wgmma_m64n256k16_f16(
+    float (&d)[128], const uint32_t (&a)[4], uint64_t b_descriptor
+) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
+      "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
+      "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
+      "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
+      "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, "
+      "%127"
+      "}, {%128, %129, %130, %131}, %132, 1, 1, 1, 0;"
+      : TRELLIS_SUMS16(0), TRELLIS_SUMS16(16), TRELLIS_SUMS16(32), TRELLIS_SUMS16(48),
+        TRELLIS_SUMS16(64), TRELLIS_SUMS16(80), TRELLIS_SUMS16(96), TRELLIS_SUMS16(112)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b_descriptor)
+  );
+}
+
+#undef TRELLIS_SUMS16
+#undef TRELLIS_SUMS4
+
+// --- Barriers in shared memory, and copies that count at them; from sm_90 on.
+
+/// Makes a barrier (8 bytes) whose phases end after so many arrivals.
+__device__ __forceinline__ void mbarrier_init(uint32_t barrier, uint32_t arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
+}
+
+__device__ __forceinline__ void mbarrier_arrive(uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+/// Arrives, and makes the phase wait for as many bytes of bulk copies.
+__device__ __forceinline__ void mbarrier_arrive_expect_tx(uint32_t barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+               : "memory");
+}
+
+/// Whether the phase of this parity is over; it may wait for that a while.
+__device__ __forceinline__ bool mbarrier_try_wait_parity(uint32_t barrier, uint32_t parity) {
+  uint32_t over;
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, p;\n"
+      "}"
+      : "=r"(over)
+      : "r"(barrier), "r"(parity)
+      : "memory"
+  );
+  return over != 0;
+}
+
+/// Starts copying to shared memory and counts the bytes at the barrier. All of 16 bytes, aligned
+/// to 16.
+__device__ __forceinline__ void bulk_copy_global_to_shared(
+    uint32_t shared, const void* global, uint32_t bytes, uint32_t barrier
+) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(shared),
+      "l"(global), "r"(bytes), "r"(barrier)
+      : "memory"
+  );
+}
+
+/// Orders this thread's accesses to shared memory before those of copies and products.
+__device__ __forceinline__ void fence_proxy_async() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 // --- Threads.
 
 /// threadIdx.x, read anew at every call: what a loop derives from it takes no register between its

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "backend/cuda/device/hadamard.cuh"
+#include "backend/cuda/device/reduce.cuh"
+#include "backend/cuda/kernels/exl3_quantize.h"
 
 #include <cmath>
 #include <cstdint>
@@ -51,6 +53,12 @@ __device__ __forceinline__ float row_unit(const float* scales, int blocks) {
     largest = larger_scale(largest, __ldcg(scales + i));
   }
   return __uint_as_float(__reduce_max_sync(kAllLanes, largest));
+}
+
+/// What the numbers of a row are divided by, from this lane's part of the sums of their squares:
+/// every 32nd block's. In every lane of the calling warp.
+__device__ __forceinline__ float root_mean_square(const RowNorm& norm, float squares) {
+  return sqrtf(warp_sum(squares) * norm.inverse_count + norm.epsilon);
 }
 
 }  // namespace trellis::cuda

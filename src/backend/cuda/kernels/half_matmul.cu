@@ -3,7 +3,7 @@
 // three stages by cp.async; 16-byte pieces of a tile's 128-byte rows are swapped by the row's
 // number, so that neither the copies nor ldmatrix meet bank conflicts. CTAs that share weights are
 // neighbours, so that weights come from memory once. Bound by the tensor cores from some hundred
-// rows on; wgmma would reach more of an H100.
+// rows on. GPUs of sm_90 take exl3_wgmma.h instead.
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
 #include "backend/cuda/device/quantize_block.cuh"

@@ -197,6 +197,8 @@ constexpr int dp4a_u32_s32(uint32_t a, uint32_t b, int c) {
 inline void dependents_launch() {}
 inline void dependencies_wait() {}
 
+inline constexpr bool kHasWgmma = true;
+
 inline void fence_proxy_async() {}
 
 inline void wgmma_fence(const simt::Where& where = simt::Where::current()) {
@@ -227,6 +229,14 @@ inline void wgmma_m64n128k16_f16(
     const simt::Where& where = simt::Where::current()
 ) {
   simt::issue_wgmma(d, 128, a, b_descriptor, where);
+}
+
+/// d (64 x 64 of the warpgroup) += a (64 x 16) * b (16 x 64).
+inline void wgmma_m64n64k16_f16(
+    float (&d)[32], const uint32_t (&a)[4], uint64_t b_descriptor,
+    const simt::Where& where = simt::Where::current()
+) {
+  simt::issue_wgmma(d, 64, a, b_descriptor, where);
 }
 
 inline void mbarrier_init(

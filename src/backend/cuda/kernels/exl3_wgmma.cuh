@@ -1,0 +1,281 @@
+// y[r, n] = unit[r] * sum_k a[r, k] Wt[k, n] for many rows, straight from trellis words, by wgmma.
+//
+// Form: D^T = Wt^T A^T. A warpgroup owns 64 columns of Wt, which are wgmma's rows, and a tile of
+// 64, 128 or 256 rows of activations, which are its columns. A warp decodes 16 columns: lane 4 g +
+// t decodes run g of input tile t and so holds what wgmma's A fragment wants, in registers; inputs
+// are summed in the order in which the runs give them, and exl3_stage.h brings activations into the
+// same order. While the tensor cores work on one slab of 16 inputs, the warps decode the next.
+//
+// Activations come by bulk copies through a ring of stages of 64 inputs, which the CTA's warpgroups
+// share; one of their threads fills it, two stages behind, since a warp for that alone would cost
+// all others a third of their registers. Weights come through a ring of each warp by cp.async, each
+// lane its own pieces. Sums are in fp32, over all inputs in one order: the bits of a row depend
+// neither on the tile nor on other rows.
+//
+// Traffic: K bits a weight from DRAM once, if tiles of rows that share weights run side by side
+// (they are neighbours in the grid), and from L2 once for each tile of rows; 2 bytes an activation
+// from L2 for each tile of columns. Bound by the tensor cores with 256 rows, by decoding with 64.
+#pragma once
+
+#include "backend/cuda/device/codebook.cuh"
+#include "backend/cuda/device/ptx.cuh"
+#include "backend/cuda/device/reduce.cuh"
+#include "backend/cuda/device/wgmma_shape.h"
+#include "backend/cuda/exl3_window.h"
+#include "backend/cuda/kernels/exl3_wgmma.h"
+
+namespace trellis::cuda {
+
+namespace wgmma {
+
+/// The A fragment of slab s (0 to 3) of a run: inputs 2 s, 2 s + 1, 2 s + 8 and 2 s + 9 of the
+/// lane's tile, of columns g and g + 8.
+template <int kBits, exl3::Codebook kCodebook>
+__device__ __forceinline__ void decode_slab(
+    uint32_t (&a)[4], const uint32_t (&run)[kBits], uint32_t before, int s
+) {
+  uint32_t x[8];
+#pragma unroll
+  for (int i = 0; i < 8; ++i) x[i] = mix<kCodebook>(window<kBits>(run, before, 8 * s + i));
+  a[0] = weight_pair<kCodebook>(x[0], x[1]);
+  a[1] = weight_pair<kCodebook>(x[4], x[5]);
+  a[2] = weight_pair<kCodebook>(x[2], x[3]);
+  a[3] = weight_pair<kCodebook>(x[6], x[7]);
+}
+
+/// A stage's first slab as wgmma's B: rows of 128 bytes with the 128-byte swizzle, 1024 bytes from
+/// eight of them to the next. address: a multiple of 1024. The next slab is 2 further.
+__device__ __forceinline__ uint64_t stage_descriptor(uint32_t address) {
+  return uint64_t{1} << 62 | uint64_t{64} << 32 | uint64_t{1} << 16 | (address & 0x3FFFFu) >> 4;
+}
+
+template <int kSums>
+__device__ __forceinline__ void multiply(
+    float (&sums)[kSums], const uint32_t (&a)[4], uint64_t b_descriptor
+) {
+  if constexpr (kSums == 32) wgmma_m64n64k16_f16(sums, a, b_descriptor);
+  if constexpr (kSums == 64) wgmma_m64n128k16_f16(sums, a, b_descriptor);
+  if constexpr (kSums == 128) wgmma_m64n256k16_f16(sums, a, b_descriptor);
+}
+
+__device__ __forceinline__ void wait_for_phase(uint32_t barrier, uint32_t parity) {
+  while (!mbarrier_try_wait_parity(barrier, parity)) {
+  }
+}
+
+/// Where a ring of barriers or stages stands.
+template <int kStages>
+struct RingPosition {
+  int stage = 0;
+  uint32_t parity = 0;
+
+  __device__ __forceinline__ void advance() {
+    if (++stage < kStages) return;
+    stage = 0;
+    parity ^= 1u;
+  }
+};
+
+}  // namespace wgmma
+
+template <int kBits, exl3::Codebook kCodebook, int kRows>
+__global__ void __launch_bounds__(
+    WgmmaShape<kBits, kRows>::threads(WgmmaShape<kBits, kRows>::kMostGroups),
+    WgmmaShape<kBits, kRows>::kCtasPerSm
+) wgmma_kernel(const __grid_constant__ WgmmaProblem problem) {
+  if constexpr (kHasWgmma) {
+    using Shape = WgmmaShape<kBits, kRows>;
+    using Position = wgmma::RingPosition<Shape::kStages>;
+    TRELLIS_DYNAMIC_SHARED(shared);
+    dependents_launch();
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    const int warps = static_cast<int>(blockDim.x) / kWarp;
+    const uint32_t stages = shared_address(shared);
+    const uint32_t barriers = stages + Shape::barrier_offset(warps / Shape::kGroupWarps);
+    const auto arrived = [&](int stage) { return barriers + stage * 16; };
+    const auto released = [&](int stage) { return barriers + stage * 16 + 8; };
+    if (threadIdx.x == 0) {
+      for (int stage = 0; stage < Shape::kStages; ++stage) {
+        mbarrier_init(arrived(stage), 1);
+        mbarrier_init(released(stage), static_cast<uint32_t>(warps));
+      }
+      fence_proxy_async();
+    }
+    __syncthreads();
+
+    // Of the columns of all matrices in a row, the CTA's are those of one.
+    int column = static_cast<int>(blockIdx.y) * warps * kTileSize;
+    int index = 0;
+    while (column >= problem.matrices[index].columns && index + 1 < problem.num_matrices) {
+      column -= problem.matrices[index++].columns;
+    }
+    const WgmmaMatrix& matrix = problem.matrices[index];
+    const int64_t first_row = static_cast<int64_t>(blockIdx.x) * kRows;
+    const int chunks = problem.chunks;
+    const int segment_chunks = (chunks + problem.segments - 1) / problem.segments;
+    const bool one_segment = gridDim.z > 1;
+    const int first_chunk = static_cast<int>(blockIdx.z) * segment_chunks;
+    const int end_chunk = one_segment ? min(first_chunk + segment_chunks, chunks) : chunks;
+
+    // The stream of activations, which thread 0 keeps going.
+    const int end_step = end_chunk * Shape::kSteps;
+    const int first_refetch = first_chunk * Shape::kSteps + Shape::kStages;
+    const int steps = chunks * Shape::kSteps;
+    const int64_t rows_left = problem.rows - first_row;
+    const int blocks = rows_left >= kRows
+                           ? Shape::kStageBlocks
+                           : (static_cast<int>(rows_left) + kStageRows - 1) / kStageRows;
+    const char* activations = reinterpret_cast<const char*>(matrix.input.halves) +
+                              first_row / kStageRows * steps * kStageBlockBytes;
+    const auto fetch = [&](int step, int stage) {
+      mbarrier_arrive_expect_tx(arrived(stage), blocks * kStageBlockBytes);
+#pragma unroll 1
+      for (int block = 0; block < blocks; ++block) {
+        bulk_copy_global_to_shared(
+            stages + stage * Shape::kStageBytes + block * kStageBlockBytes,
+            activations + (static_cast<int64_t>(block) * steps + step) * kStageBlockBytes,
+            kStageBlockBytes, arrived(stage)
+        );
+      }
+    };
+
+    // The lane's stream of weights, kSlots chunks ahead.
+    const int tile = column / kTileSize + warp;
+    const char* source =
+        reinterpret_cast<const char*>(matrix.words) +
+        ((static_cast<int64_t>(tile / Shape::kTiles) * chunks + first_chunk) * Shape::kTiles +
+         tile % Shape::kTiles) *
+            Shape::kSlotBytes +
+        lane * 16;
+    const uint32_t ring = stages + Shape::kRingOffset + warp * Shape::kRingBytes + lane * 16;
+    uint32_t slot = ring;  // the next to be read, and behind the last to be filled
+    int to_issue = end_chunk - first_chunk;
+    const auto issue = [&](uint32_t place) {
+      if (to_issue > 0) {
+        --to_issue;
+#pragma unroll
+        for (int p = 0; p < Shape::kPieces; ++p) cp_async_16(place + p * 512, source + p * 512);
+        source += Shape::kTiles * Shape::kSlotBytes;
+      }
+      cp_async_commit();  // an empty group keeps the counts right
+    };
+    // One slot before the kernel in front has ended; every byte more would delay the activations.
+    issue(ring);
+    dependencies_wait();
+    if (threadIdx.x == 0) {
+#pragma unroll 1
+      for (int stage = 0; stage < Shape::kStages; ++stage) {
+        const int step = first_chunk * Shape::kSteps + stage;
+        if (step < end_step) fetch(step, stage);
+      }
+    }
+#pragma unroll 1
+    for (int s = 1; s < Shape::kSlots; ++s) issue(ring + s * Shape::kSlotBytes);
+
+    uint32_t words[Shape::kPieces * 4];  // of the chunk that is being decoded
+    const auto load_words = [&] {
+      cp_async_wait<Shape::kSlots - 1>();
+#pragma unroll
+      for (int p = 0; p < Shape::kPieces; ++p) {
+        const uint4 piece = load_shared_128(slot + p * 512);
+        words[4 * p] = piece.x;
+        words[4 * p + 1] = piece.y;
+        words[4 * p + 2] = piece.z;
+        words[4 * p + 3] = piece.w;
+      }
+    };
+    const auto refill = [&] {
+      issue(slot);
+      slot += Shape::kSlotBytes;
+      if (slot == ring + Shape::kRingBytes) slot = ring;
+    };
+    uint32_t run[kBits];
+    uint32_t before = 0;
+    const auto begin_step = [&](int step) {
+#pragma unroll
+      for (int k = 0; k < kBits; ++k) run[k] = words[step * kBits + k];
+      before = __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
+    };
+
+    // Lane 4 g + t holds columns g and g + 8 of rows 8 j + 2 t and the next: eight lanes write 32
+    // bytes of a row. What is added is what a kernel of its own would add.
+    float sums[kRows / 2];
+    const auto store_sums = [&](float* first, bool add) {
+      const int64_t stride = matrix.columns;
+      const int fresh_lane = thread_index() % kWarp;
+      const int64_t lane_row = first_row + fresh_lane % 4 * 2;
+      float* y = first + lane_row * stride + tile * kTileSize + fresh_lane / 4;
+#pragma unroll
+      for (int j = 0; j < kRows / 8; ++j) {
+#pragma unroll
+        for (int next = 0; next < 2; ++next) {
+          const int64_t row = lane_row + 8 * j + next;
+          if (row >= problem.rows) continue;
+          const float unit = matrix.input.units[row];
+          float* place = y + (8 * j + next) * stride;
+          const float low = __fmul_rn(sums[4 * j + next], unit);
+          const float high = __fmul_rn(sums[4 * j + 2 + next], unit);
+          place[0] = add ? __fadd_rn(place[0], low) : low;
+          place[8] = add ? __fadd_rn(place[8], high) : high;
+        }
+      }
+    };
+
+    uint32_t a[2][4];
+    load_words();
+    begin_step(0);
+    wgmma::decode_slab<kBits, kCodebook>(a[0], run, before, 0);
+    refill();
+    Position read;
+    Position refetch;            // of the stage that thread 0 fills next
+    uint32_t last_released = 0;  // the barrier of the stage before, none at first
+    int chunk = first_chunk;
+#pragma unroll 1
+    while (chunk < end_chunk) {
+      const int segment_end = min(chunk + segment_chunks, end_chunk);
+      const bool is_first = chunk == first_chunk;
+#pragma unroll
+      for (int i = 0; i < kRows / 2; ++i) sums[i] = 0.0f;
+#pragma unroll 1
+      for (; chunk < segment_end; ++chunk) {
+#pragma unroll
+        for (int step = 0; step < Shape::kSteps; ++step) {
+          wgmma::wait_for_phase(arrived(read.stage), read.parity);
+          const uint64_t b = wgmma::stage_descriptor(stages + read.stage * Shape::kStageBytes);
+#pragma unroll
+          for (int s = 0; s < 4; ++s) {
+            wgmma_fence();
+            wgmma::multiply(sums, a[s % 2], b + 2 * s);
+            wgmma_commit();
+            wgmma_wait<1>();  // the product before has ended: its fragment may be overwritten
+            if (s == 0 && lane == 0 && last_released != 0) mbarrier_arrive(last_released);
+            if (s == 1 && threadIdx.x == 0) {
+              // Every warp has read the stage before the last one, or will soon have.
+              const int next = chunk * Shape::kSteps + step - 2 + Shape::kStages;
+              if (next >= first_refetch && next < end_step) {
+                wgmma::wait_for_phase(released(refetch.stage), refetch.parity);
+                fetch(next, refetch.stage);
+                refetch.advance();
+              }
+            }
+            const bool ends_chunk = s == 3 && step + 1 == Shape::kSteps;
+            // Behind the last chunk a fragment of old words is decoded that nobody multiplies.
+            if (ends_chunk) load_words();
+            if (s == 3) begin_step((step + 1) % Shape::kSteps);
+            wgmma::decode_slab<kBits, kCodebook>(a[(s + 1) % 2], run, before, (s + 1) % 4);
+            if (ends_chunk) refill();
+          }
+          last_released = released(read.stage);
+          read.advance();
+        }
+      }
+      wgmma_wait<0>();
+      const auto part = static_cast<int64_t>(blockIdx.z) - 1;
+      float* y = part < 0 ? matrix.y : matrix.parts + part * problem.rows * matrix.columns;
+      store_sums(y, !is_first);
+    }
+  }
+}
+
+}  // namespace trellis::cuda

@@ -1,0 +1,39 @@
+// The product of many rows with EXL3 matrices on the tensor cores of sm_90a: the trellis is decoded
+// straight into their operand. exl3_wgmma.cuh has the kernel.
+#pragma once
+
+#include "backend/cuda/kernels/exl3_stage_input.h"
+#include "backend/cuda/wgmma_tile.h"
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace trellis::cuda {
+
+/// One matrix of a launch.
+struct WgmmaMatrix {
+  const uint32_t* words = nullptr;
+  StagedInput input;
+  float* y = nullptr;  // [rows, columns], in the rotated basis
+  /// [segments - 1, rows, columns]: with a spread tile the sums of the segments behind the first,
+  /// which the caller adds to y in their order.
+  float* parts = nullptr;
+  int columns = 0;  // padded outputs, a multiple of 128
+};
+
+/// Matrices of the same bits, codebook and number of inputs.
+struct WgmmaProblem {
+  int num_matrices = 0;
+  WgmmaMatrix matrices[kMostMatrices];
+  int bits = 0;
+  exl3::Codebook codebook = exl3::Codebook::kMul1;
+  int chunks = 0;    // along the inputs
+  int segments = 1;  // of the inputs: wgmma_segments()
+  int64_t rows = 0;
+};
+
+/// Needs a GPU of sm_90 and code for sm_90a.
+void exl3_wgmma(cudaStream_t stream, const WgmmaProblem& problem, const WgmmaTile& tile);
+
+}  // namespace trellis::cuda

@@ -48,13 +48,20 @@ std::span<const float> BareModel::run(
   return runner_.run(step_);
 }
 
-std::span<const float> BareModel::run_all(int64_t position, std::span<const int32_t> tokens) {
+void BareModel::run_all(int64_t position, std::span<const int32_t> tokens) {
   TRELLIS_CHECK_EQ(tokens.size(), sequences_.size(), "one token for each sequence");
   step_.entries.clear();
   for (size_t i = 0; i < tokens.size(); ++i) {
     step_.entries.push_back({&sequences_[i], position, tokens.subspan(i, 1), 1});
   }
-  return runner_.run(step_);
+  runner_.compute(step_);
+  if (runner_.chooses_tokens()) {
+    TokenChoice greedy;
+    greedy.vocab = static_cast<int32_t>(vocab_size());
+    runner_.choose(std::vector<TokenChoice>(tokens.size(), greedy), {});
+  } else {
+    runner_.logits(0, static_cast<int64_t>(tokens.size()));
+  }
 }
 
 std::unique_ptr<BareModel> load_bare_model(

@@ -31,8 +31,9 @@ class BareModel {
   std::span<const float> run(
       int sequence, int64_t first_position, std::span<const int32_t> tokens, int num_logits
   );
-  /// One token for each sequence, at the same position. Returns [sequences, vocab].
-  std::span<const float> run_all(int64_t position, std::span<const int32_t> tokens);
+  /// One token for each sequence, at the same position. Ends with what an engine would wait for:
+  /// the most probable tokens where the backend chooses tokens, else the logits.
+  void run_all(int64_t position, std::span<const int32_t> tokens);
 
   const Model& model() const { return *model_; }
   int num_sequences() const { return static_cast<int>(sequences_.size()); }

@@ -131,4 +131,15 @@ struct MlpArgs {
   Tensor upped;  // [tokens, intermediate] fp32, scratch
 };
 
+/// The choice of a token from each row of logits. choices and edits are arrays of structs of
+/// token_choice.h, as bytes.
+struct ChooseTokensArgs {
+  Tensor logits;           // [rows, vocab] fp32, overwritten
+  ConstTensor choices;     // [rows, sizeof(TokenChoice)] u8
+  ConstTensor edits;       // [edits, sizeof(TokenEdit)] u8, or empty
+  bool any_draws = false;  // some choice draws()
+  bool any_cuts = false;   // some choice cuts()
+  Tensor chosen;           // [rows] i32: the token, or -1 where none is possible
+};
+
 }  // namespace trellis

@@ -4,6 +4,10 @@
 
 namespace trellis {
 
+void Ops::choose_tokens(const ChooseTokensArgs&) {
+  TRELLIS_CHECK(false, "a backend that chooses tokens");
+}
+
 void Ops::add_rms_norm(Tensor x, ConstTensor y, ConstTensor weight, float epsilon, Tensor out) {
   add(x, y);
   rms_norm(x, weight, epsilon, out);

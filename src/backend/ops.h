@@ -59,6 +59,15 @@ class Ops {
   /// out[i] = x[rows[i]]. x: [tokens, dim] fp32, rows: [n] i32, out: [n, dim] fp32.
   virtual void gather_rows(ConstTensor x, ConstTensor rows, Tensor out) = 0;
 
+  // --- The choice of tokens, for backends far from the host: sampling/ makes the same choice.
+
+  /// Whether choose_tokens() may be called.
+  virtual bool chooses_tokens() const { return false; }
+
+  /// Chooses a token from each row of logits as token_choice.h says, bit for bit as sampling/ does.
+  /// A row's choice depends on nothing but the row.
+  virtual void choose_tokens(const ChooseTokensArgs& args);
+
   // --- Fused ops: the default bodies say what they mean.
 
   /// x += y, then out = rms_norm(x).

@@ -25,9 +25,4 @@ TRELLIS_HD constexpr std::array<uint32_t, 4> philox4x32(
   return counter;
 }
 
-/// A number in (0, 1) from 32 random bits; never 0 or 1, so its logarithm is finite.
-TRELLIS_HD constexpr double uniform_open(uint32_t bits) {
-  return (static_cast<double>(bits) + 0.5) * (1.0 / 4294967296.0);
-}
-
 }  // namespace trellis

@@ -88,6 +88,9 @@ class EngineImpl final : public Engine {
   void start(Submission submission);
   void drop_cancelled();
   void run_step(const std::vector<Scheduler::Planned>& planned);
+  /// The next tokens of generations by row of the logits: nothing for those whose tokens the host
+  /// has to choose.
+  std::vector<std::optional<int32_t>> choose_on_device(const std::vector<Generation*>& rows);
   void finish(Generation& generation);
   void fail_all(const std::string& message);
 
@@ -320,22 +323,48 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     return **it;
   };
   for (const auto& entry : planned) owner_of(entry.sequence).start();
-  const std::span<const float> logits = runner_->run(Scheduler::make_step(planned));
+  runner_->compute(Scheduler::make_step(planned));
   Scheduler::commit(planned);
 
-  const auto vocab = static_cast<size_t>(info_.vocab_size);
-  size_t row = 0;
+  std::vector<Generation*> rows;  // whose logits they are
   for (const auto& entry : planned) {
-    if (!entry.wants_logits) continue;
-    Generation& generation = owner_of(entry.sequence);
+    if (entry.wants_logits) rows.push_back(&owner_of(entry.sequence));
+  }
+  const std::vector<std::optional<int32_t>> chosen = choose_on_device(rows);
+  for (size_t row = 0; row < rows.size(); ++row) {
+    Generation& generation = *rows[row];
     bool finished = true;
     try {
-      finished = generation.advance(logits.subspan(vocab * row++, vocab));
+      finished = chosen[row] ? generation.advance(*chosen[row])
+                             : generation.advance(runner_->logits(static_cast<int64_t>(row), 1));
+    } catch (const DeviceError&) {
+      throw;
     } catch (const std::exception& error) {
       generation.end(FinishReason::kError, error.what());
     }
     if (finished) finish(generation);
   }
+}
+
+std::vector<std::optional<int32_t>> EngineImpl::choose_on_device(
+    const std::vector<Generation*>& rows
+) {
+  std::vector<std::optional<int32_t>> chosen(rows.size());
+  if (!runner_->chooses_tokens()) return chosen;
+  std::vector<TokenChoice> choices(rows.size());
+  std::vector<TokenEdit> edits;
+  bool any = false;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (!rows[row]->suits_device()) continue;
+    choices[row] = rows[row]->device_choice(static_cast<int32_t>(row), edits);
+    any = true;
+  }
+  if (!any) return chosen;
+  const std::span<const int32_t> tokens = runner_->choose(choices, edits);
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (choices[row].vocab > 0) chosen[row] = tokens[row];
+  }
+  return chosen;
 }
 
 void EngineImpl::finish(Generation& generation) {

@@ -35,18 +35,26 @@ void Generation::start() {
   if (!started_) started_ = Clock::now();
 }
 
-bool Generation::advance(std::span<const float> logits) {
+std::span<const int32_t> Generation::banned() const {
   const bool stops_masked = usage_.decode_tokens < request_.min_tokens;
-  const std::span<const int32_t> banned =
-      stops_masked ? std::span<const int32_t>(stop_ids_) : std::span<const int32_t>();
-  const int32_t token = sampler_.sample({logits, banned});
-  sampler_.accept(token);
+  return stops_masked ? std::span<const int32_t>(stop_ids_) : std::span<const int32_t>();
+}
 
+bool Generation::advance(std::span<const float> logits) {
+  const int32_t token = sampler_.sample({logits, banned()});
+  if (request_.logprobs < 0) return append(token, std::nullopt);
+  return append(token, raw_logprob(logits, token, request_.logprobs));
+}
+
+bool Generation::advance(int32_t chosen) {
+  return append(chosen >= 0 ? chosen : sampler_.lowest_allowed(banned()), std::nullopt);
+}
+
+bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
+  sampler_.accept(token);
   Event event;
   event.token_ids.push_back(token);
-  if (request_.logprobs >= 0) {
-    event.logprobs.push_back(raw_logprob(logits, token, request_.logprobs));
-  }
+  if (logprob) event.logprobs.push_back(*std::move(logprob));
   sequence_.tokens.push_back(token);
   const Clock::time_point now = Clock::now();
   if (usage_.decode_tokens++ == 0) {

@@ -32,12 +32,25 @@ class Generation {
   /// Chooses the next token from logits, appends it and emits its event. True once the answer is
   /// complete.
   bool advance(std::span<const float> logits);
+
+  /// Whether a device may choose the next token: nobody wants to know more of its logits.
+  bool suits_device() const { return request_.logprobs < 0 && sampler_.suits_device(); }
+  /// As Sampler::device_choice().
+  TokenChoice device_choice(int32_t row, std::vector<TokenEdit>& edits) const {
+    return sampler_.device_choice(row, banned(), edits);
+  }
+  /// As advance(), with the token that the device chose, or -1 where it found none possible.
+  bool advance(int32_t chosen);
+
   /// Emits the last event, with the text that was held back: cancelled, or failed with a message.
   void end(FinishReason reason, const std::string& error = "");
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// Ids that must not come yet.
+  std::span<const int32_t> banned() const;
+  bool append(int32_t token, std::optional<TokenLogprob> logprob);
   std::string held_text();
 
   Request request_;

@@ -7,7 +7,7 @@ namespace trellis {
 ModelRunner::ModelRunner(const Model& model, Backend& backend, const CacheStorage& cache)
     : model_(model), backend_(backend), cache_(cache), recordings_(backend) {}
 
-void ModelRunner::reserve(Buffer& buffer, size_t bytes) {
+void ModelRunner::reserve_recorded(Buffer& buffer, size_t bytes) {
   if (buffer.bytes() >= bytes) return;
   recordings_.clear();
   buffer = backend_.allocate(std::max(bytes, 2 * buffer.bytes()));
@@ -59,7 +59,7 @@ DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
     staging_.resize(staging_.size() + static_cast<size_t>(max_pages) - used, 0);
   }
 
-  reserve(integers_, staging_.size() * sizeof(int32_t));
+  reserve_recorded(integers_, staging_.size() * sizeof(int32_t));
   backend_.upload(
       integers_.view(DType::kInt32, {static_cast<int64_t>(staging_.size())}), staging_.data()
   );
@@ -78,24 +78,67 @@ DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
   return result;
 }
 
-std::span<const float> ModelRunner::run(const Step& step) {
+void ModelRunner::compute(const Step& step) {
   const StepShape shape = shape_of(step);
   const auto count = static_cast<size_t>(shape.num_logits * vocab_size());
-  reserve(logits_, std::max<size_t>(count, 1) * sizeof(float));
+  reserve_recorded(logits_buffer_, std::max<size_t>(count, 1) * sizeof(float));
   const DeviceStep device_step = upload(step, shape);
-  const Tensor logits = logits_.view(DType::kFloat32, {shape.num_logits, vocab_size()});
-  const auto forward = [this, device_step, logits] { model_.forward(device_step, cache_, logits); };
+  logits_ = logits_buffer_.view(DType::kFloat32, {shape.num_logits, vocab_size()});
+  const auto forward = [this, device_step, logits = logits_] {
+    model_.forward(device_step, cache_, logits);
+  };
   if (is_worth_recording(step)) {
     recordings_.run(shape, forward);
   } else {
     forward();
   }
+}
 
-  if (host_logits_.bytes() < logits.bytes()) {
-    host_logits_ = backend_.allocate_staging(std::max(logits.bytes(), 2 * host_logits_.bytes()));
+std::span<const float> ModelRunner::logits(int64_t first_row, int64_t count) {
+  const Tensor rows = logits_.slice_rows(first_row, count);
+  if (host_logits_.bytes() < rows.bytes()) {
+    host_logits_ = backend_.allocate_staging(std::max(rows.bytes(), 2 * host_logits_.bytes()));
   }
-  if (count > 0) backend_.download(logits, host_logits_.data());
-  return {static_cast<const float*>(host_logits_.data()), count};
+  if (count > 0) backend_.download(rows, host_logits_.data());
+  return {static_cast<const float*>(host_logits_.data()), static_cast<size_t>(rows.numel())};
+}
+
+std::span<const float> ModelRunner::run(const Step& step) {
+  compute(step);
+  return logits(0, logits_.rows());
+}
+
+std::span<const int32_t> ModelRunner::choose(
+    std::span<const TokenChoice> choices, std::span<const TokenEdit> edits
+) {
+  const auto rows = static_cast<int64_t>(choices.size());
+  TRELLIS_CHECK_EQ(rows, logits_.rows(), "a choice for each row of logits");
+  const auto reserve = [this](Buffer& buffer, size_t bytes) {
+    if (buffer.bytes() < bytes) buffer = backend_.allocate(std::max(bytes, 2 * buffer.bytes()));
+  };
+  reserve(choices_, choices.size_bytes() + edits.size_bytes());
+  reserve(chosen_, choices.size() * sizeof(int32_t));
+  const auto upload_bytes = [&](const auto& items, size_t begin) -> ConstTensor {
+    if (items.empty()) return {};
+    const auto count = static_cast<int64_t>(items.size());
+    const auto size = static_cast<int64_t>(sizeof(items[0]));
+    const Tensor bytes = choices_.view(DType::kUint8, {count, size}, begin);
+    backend_.upload(bytes, items.data());
+    return bytes;
+  };
+  ChooseTokensArgs args;
+  args.logits = logits_;
+  args.choices = upload_bytes(choices, 0);
+  args.edits = upload_bytes(edits, choices.size_bytes());
+  for (const TokenChoice& choice : choices) {
+    args.any_draws = args.any_draws || choice.draws();
+    args.any_cuts = args.any_cuts || choice.cuts();
+  }
+  args.chosen = chosen_.view(DType::kInt32, {rows});
+  backend_.ops().choose_tokens(args);
+  host_chosen_.resize(choices.size());
+  if (rows > 0) backend_.download(args.chosen, host_chosen_.data());
+  return host_chosen_;
 }
 
 }  // namespace trellis

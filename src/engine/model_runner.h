@@ -1,8 +1,9 @@
 // Runs steps: lays a Step out as the arrays a device reads, calls the model or a recording of that
-// call, and brings the logits back.
+// call, and brings back the logits or the tokens chosen from them.
 #pragma once
 
 #include "backend/backend.h"
+#include "backend/token_choice.h"
 #include "engine/step.h"
 #include "engine/step_recordings.h"
 #include "engine/step_shape.h"
@@ -20,9 +21,22 @@ class ModelRunner {
   ModelRunner(const ModelRunner&) = delete;
   ModelRunner& operator=(const ModelRunner&) = delete;
 
-  /// Executes the step; its tokens' keys and values are in the cache afterwards.
-  /// Returns [sum of num_logits, vocab] fp32 in the order of the entries, valid until the next run.
+  /// Executes the step; its tokens' keys and values are in the cache afterwards, and its logits,
+  /// [sum of num_logits, vocab] fp32 in the order of the entries, on the device until the next one.
+  void compute(const Step& step);
+  /// Rows of these logits, valid until the next call.
+  std::span<const float> logits(int64_t first_row, int64_t count);
+  /// compute(), and all logits.
   std::span<const float> run(const Step& step);
+
+  /// Whether choose() may be called.
+  bool chooses_tokens() const { return backend_.ops().chooses_tokens(); }
+  /// Chooses a token from each row of logits on the device: -1 where none is possible, or where
+  /// nothing is to be chosen (TokenChoice). Rows that have edits are of no use afterwards. Valid
+  /// until the next call.
+  std::span<const int32_t> choose(
+      std::span<const TokenChoice> choices, std::span<const TokenEdit> edits
+  );
 
   int64_t vocab_size() const { return model_.config().vocab_size; }
 
@@ -30,8 +44,8 @@ class ModelRunner {
   /// The step's integers in one stretch of memory, so that one upload carries them. Where each
   /// array begins, and how large it is, depends on the shape alone.
   DeviceStep upload(const Step& step, const StepShape& shape);
-  /// Makes buffer hold `bytes`. Recordings know the address that it had.
-  void reserve(Buffer& buffer, size_t bytes);
+  /// Makes a buffer hold `bytes` that recordings know by its address.
+  void reserve_recorded(Buffer& buffer, size_t bytes);
 
   const Model& model_;
   Backend& backend_;
@@ -39,8 +53,12 @@ class ModelRunner {
   StepRecordings recordings_;
   std::vector<int32_t> staging_;
   Buffer integers_;
-  Buffer logits_;
+  Buffer logits_buffer_;
+  Tensor logits_;  // of the last step
   Buffer host_logits_;
+  Buffer choices_;  // TokenChoice by row, then the edits
+  Buffer chosen_;
+  std::vector<int32_t> host_chosen_;
 };
 
 }  // namespace trellis

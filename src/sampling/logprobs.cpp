@@ -1,7 +1,8 @@
 #include "sampling/logprobs.h"
 
+#include "backend/token_choice.h"
 #include "sampling/candidates.h"
-#include "sampling/exp_sum.h"
+#include "sampling/weight_sum.h"
 
 #include <cmath>
 
@@ -11,7 +12,8 @@ TokenLogprob raw_logprob(std::span<const float> logits, int32_t token, int top) 
   Candidates candidates;
   candidates.assign(logits);
   const float best = candidates.max_logit();
-  const double log_total = best + std::log(exp_sum(candidates, best));
+  const auto total = static_cast<double>(weight_sum(candidates, best));
+  const double log_total = best + std::log(total / kWeightOne);
 
   TokenLogprob result;
   result.token_id = token;

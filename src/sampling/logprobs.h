@@ -8,7 +8,7 @@
 namespace trellis {
 
 /// The natural log probability of token and of the `top` most probable tokens (lower id first on
-/// ties). logits: [vocab]; the sum is kept in fp64.
+/// ties). logits: [vocab]; the sum is that of weight_sum().
 TokenLogprob raw_logprob(std::span<const float> logits, int32_t token, int top);
 
 }  // namespace trellis

@@ -15,30 +15,27 @@ namespace {
 
 struct Transform {
   bool is_preference;  // changes which token is the most probable; the others only cut or reshape
+  bool on_device;      // part of TokenChoice and TokenEdit
   bool (*enabled)(const SamplingParams&);
   void (*apply)(const SamplingParams&, const TokenCounts&, Candidates&);
 };
 
 constexpr Transform kTransforms[] = {
-    {true, [](const SamplingParams& p) { return !p.logit_bias.empty(); },
+    {true, true, [](const SamplingParams& p) { return !p.logit_bias.empty(); },
      [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_logit_bias(p, c); }},
-    {true,
-     [](const SamplingParams& p) {
-       return p.repetition_penalty != 1.0f || p.presence_penalty != 0.0f ||
-              p.frequency_penalty != 0.0f;
-     },
+    {true, true, penalizes,
      [](const SamplingParams& p, const TokenCounts& counts, Candidates& c) {
        apply_penalties(p, counts, c);
      }},
-    {false, [](const SamplingParams& p) { return p.temperature != 1.0f; },
+    {false, true, [](const SamplingParams& p) { return p.temperature != 1.0f; },
      [](const SamplingParams& p, const TokenCounts&, Candidates& c) {
        apply_temperature(p.temperature, c);
      }},
-    {false, [](const SamplingParams& p) { return p.top_k > 0; },
+    {false, true, [](const SamplingParams& p) { return p.top_k > 0; },
      [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_top_k(p.top_k, c); }},
-    {false, [](const SamplingParams& p) { return p.top_p < 1.0f; },
+    {false, true, [](const SamplingParams& p) { return p.top_p < 1.0f; },
      [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_top_p(p.top_p, c); }},
-    {false, [](const SamplingParams& p) { return p.min_p > 0.0f; },
+    {false, true, [](const SamplingParams& p) { return p.min_p > 0.0f; },
      [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_min_p(p.min_p, c); }},
 };
 
@@ -50,6 +47,12 @@ void apply_transforms(
   for (const Transform& transform : kTransforms) {
     if (transform.enabled(params)) transform.apply(params, counts, candidates);
   }
+}
+
+bool device_knows_transforms(const SamplingParams& params) {
+  return std::all_of(std::begin(kTransforms), std::end(kTransforms), [&](const Transform& t) {
+    return t.on_device || !t.enabled(params);
+  });
 }
 
 bool has_preferences(const SamplingParams& params) {

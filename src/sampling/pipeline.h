@@ -15,6 +15,9 @@ void apply_transforms(
 /// Whether any of these is switched on.
 bool has_preferences(const SamplingParams& params);
 
+/// Whether the device's choice (backend/token_choice.h) knows every transform that is switched on.
+bool device_knows_transforms(const SamplingParams& params);
+
 /// Those that change which token is the most probable: all that greedy choice needs.
 void apply_preferences(
     const SamplingParams& params, const TokenCounts& counts, Candidates& candidates

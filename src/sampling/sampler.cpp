@@ -3,6 +3,7 @@
 #include "base/philox.h"
 #include "sampling/largest.h"
 #include "sampling/pipeline.h"
+#include "sampling/transforms/penalties.h"
 
 #include <algorithm>
 #include <array>
@@ -25,15 +26,14 @@ std::optional<int32_t> most_probable(std::span<const float> logits) {
   return static_cast<int32_t>(std::find(logits.begin(), logits.end(), best) - logits.begin());
 }
 
-/// Gumbel noise of 32 random bits.
-double gumbel_noise(uint32_t bits) {
-  return -std::log(-std::log(uniform_open(bits)));
-}
-/// [ones]: the most noise that bits beginning with exactly that many ones can give.
-std::array<double, 33> make_noise_bounds() {
-  std::array<double, 33> bounds{};
-  for (uint32_t ones = 0; ones < 32; ++ones) bounds[ones] = gumbel_noise(~(0x80000000u >> ones));
-  bounds[32] = gumbel_noise(~0u);
+/// [ones]: a bound of the noise that bits beginning with exactly that many ones can give.
+std::array<float, 33> make_noise_bounds() {
+  constexpr float kErrors = 1e-3f;  // far more than the noise is from being monotonous
+  std::array<float, 33> bounds{};
+  for (uint32_t ones = 0; ones < 32; ++ones) {
+    bounds[ones] = gumbel_noise(~(0x80000000u >> ones)) + kErrors;
+  }
+  bounds[32] = gumbel_noise(~0u) + kErrors;
   return bounds;
 }
 
@@ -56,30 +56,25 @@ int32_t Sampler::sample(const SampleRequest& request) {
       candidates_.items()[static_cast<size_t>(id)].logit = -INFINITY;
     }
   }
-  if (candidates_.max_logit() == -INFINITY) {
-    for (int32_t id = 0; static_cast<size_t>(id) < vocab; ++id) {
-      if (std::find(request.banned.begin(), request.banned.end(), id) == request.banned.end()) {
-        return id;
-      }
-    }
-    return 0;
-  }
   if (is_greedy) {
     apply_preferences(params_, counts_, candidates_);
     const auto& items = candidates_.items();
-    return std::min_element(items.begin(), items.end(), more_probable)->id;
+    const auto best = std::min_element(items.begin(), items.end(), more_probable);
+    return best->logit > -INFINITY ? best->id : lowest_allowed(request.banned);
   }
   apply_transforms(params_, counts_, candidates_);
-  return draw();
+  const std::optional<int32_t> token = draw();
+  return token ? *token : lowest_allowed(request.banned);
 }
 
-int32_t Sampler::draw() const {
+std::optional<int32_t> Sampler::draw() const {
   const std::array<uint32_t, 2> key = {
       static_cast<uint32_t>(seed_), static_cast<uint32_t>(seed_ >> 32)
   };
-  static const std::array<double, 33> bounds = make_noise_bounds();
-  int32_t best_id = candidates_.items().front().id;
-  double best = -INFINITY;
+  static const std::array<float, 33> bounds = make_noise_bounds();
+  const float best_logit = candidates_.max_logit();
+  std::optional<int32_t> best_id;
+  float best = -INFINITY;
   int32_t drawn_group = -1;
   std::array<uint32_t, 4> bits = {};
   for (const Candidate& item : candidates_.items()) {
@@ -89,15 +84,71 @@ int32_t Sampler::draw() const {
       bits = philox4x32({static_cast<uint32_t>(drawn_group), position_, 0, 0}, key);
     }
     const uint32_t random = bits[static_cast<size_t>(item.id % 4)];
+    const float behind = distance_behind(best_logit, item.logit);
     // Two logarithms only where the noise may be enough: it rarely may.
-    if (item.logit + bounds[static_cast<size_t>(std::countl_one(random))] < best) continue;
-    const double value = item.logit + gumbel_noise(random);
-    if (value > best || (value == best && item.id < best_id)) {
+    if (bounds[static_cast<size_t>(std::countl_one(random))] - behind < best) continue;
+    const float value = gumbel_noise(random) - behind;
+    if (!best_id || value > best || (value == best && item.id < *best_id)) {
       best = value;
       best_id = item.id;
     }
   }
   return best_id;
+}
+
+int32_t Sampler::lowest_allowed(std::span<const int32_t> banned) const {
+  for (int32_t id = 0; id < vocab_size_; ++id) {
+    if (std::find(banned.begin(), banned.end(), id) == banned.end()) return id;
+  }
+  return 0;
+}
+
+bool Sampler::suits_device() const {
+  return device_knows_transforms(params_);
+}
+
+TokenChoice Sampler::device_choice(
+    int32_t row, std::span<const int32_t> banned, std::vector<TokenEdit>& edits
+) const {
+  const auto& biases = params_.logit_bias;
+  const auto is_banned = [&](int32_t id) {
+    return std::find(banned.begin(), banned.end(), id) != banned.end();
+  };
+  const auto add = [&](TokenEdit edit) {
+    if (edit.id < 0 || edit.id >= vocab_size_) return;
+    edit.row = row;
+    if (is_banned(edit.id)) {
+      edit.bias = -INFINITY;
+    } else if (const auto bias = biases.find(edit.id); bias != biases.end()) {
+      edit.bias = bias->second;
+    }
+    edits.push_back(edit);
+  };
+  const bool has_penalties = penalizes(params_);
+  if (has_penalties) {
+    for (const auto& [id, count] : counts_) add(penalty_edit(params_, id, count));
+  }
+  // An id that has come has its edit already, where there are penalties.
+  const auto is_new = [&](int32_t id) { return !has_penalties || !counts_.contains(id); };
+  for (const auto& [id, bias] : biases) {
+    if (is_new(id)) add({.id = id});
+  }
+  for (size_t i = 0; i < banned.size(); ++i) {
+    const auto before = banned.first(i);
+    const bool repeats = std::find(before.begin(), before.end(), banned[i]) != before.end();
+    if (!repeats && !biases.contains(banned[i]) && is_new(banned[i])) add({.id = banned[i]});
+  }
+
+  TokenChoice choice;
+  choice.vocab = static_cast<int32_t>(vocab_size_);
+  choice.temperature = params_.temperature;
+  choice.top_k = params_.top_k;
+  choice.top_p = params_.top_p;
+  choice.log_min_p = std::log(params_.min_p);  // of 0: minus infinity
+  choice.seed_low = static_cast<uint32_t>(seed_);
+  choice.seed_high = static_cast<uint32_t>(seed_ >> 32);
+  choice.position = position_;
+  return choice;
 }
 
 void Sampler::accept(int32_t token) {

@@ -1,12 +1,15 @@
 // Chooses a request's next token from the model's logits.
 #pragma once
 
+#include "backend/token_choice.h"
 #include "sampling/candidates.h"
 #include "sampling/token_counts.h"
 #include "trellis/sampling_params.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace trellis {
 
@@ -25,14 +28,26 @@ class Sampler {
   Sampler(const SamplingParams& params, int64_t vocab_size, std::span<const int32_t> prompt);
 
   /// Greedy: the most probable, the lower id on ties. Otherwise draws from what the transforms
-  /// leave, by adding Gumbel noise keyed by token id (Gumbel-max). If no token is possible, the
-  /// lowest id that is not banned.
+  /// leave, by adding Gumbel noise keyed by token id (Gumbel-max). If no token is possible,
+  /// lowest_allowed().
   int32_t sample(const SampleRequest& request);
+
+  /// Whether a device can choose for this request: every transform that it asks for is known there.
+  bool suits_device() const;
+  /// What lets a device make the choice of sample() from its row of a step's logits. Appends the
+  /// edits of that row.
+  TokenChoice device_choice(
+      int32_t row, std::span<const int32_t> banned, std::vector<TokenEdit>& edits
+  ) const;
+  /// The choice where no token is possible: the lowest id that is not banned.
+  int32_t lowest_allowed(std::span<const int32_t> banned) const;
+
   /// Notes that the token was appended.
   void accept(int32_t token);
 
  private:
-  int32_t draw() const;
+  /// Nothing where no candidate is possible.
+  std::optional<int32_t> draw() const;
 
   SamplingParams params_;
   int64_t vocab_size_;

@@ -8,6 +8,7 @@
 #include "backend/cuda/kernels/norm.h"
 #include "backend/cuda/kernels/rope.h"
 #include "backend/cuda/kernels/rows.h"
+#include "backend/cuda/kernels/sample.h"
 
 namespace trellis::cuda {
 
@@ -55,6 +56,43 @@ void CudaOps::gather_rows(ConstTensor x, ConstTensor rows, Tensor out) {
   cuda::gather_rows(
       stream_, floats(x), rows.as<int32_t>(), floats(out), out.rows(), out.row_size()
   );
+}
+
+void CudaOps::choose_tokens(const ChooseTokensArgs& args) {
+  TRELLIS_CHECK_EQ(args.chosen.numel(), args.logits.rows(), "a token per row");
+  TRELLIS_CHECK_EQ(
+      args.choices.bytes(), static_cast<size_t>(args.logits.rows()) * sizeof(TokenChoice),
+      "a choice per row"
+  );
+  SampleProblem problem;
+  problem.logits = floats(args.logits);
+  problem.choices = static_cast<const TokenChoice*>(args.choices.data());
+  if (!args.edits.empty()) {
+    problem.edits = static_cast<const TokenEdit*>(args.edits.data());
+    problem.num_edits = static_cast<int>(args.edits.rows());
+  }
+  problem.chosen = args.chosen.as<int32_t>();
+  problem.rows = static_cast<int>(args.logits.rows());
+  problem.columns = static_cast<int>(args.logits.row_size());
+  problem.any_draws = args.any_draws;
+  problem.any_cuts = args.any_cuts;
+
+  const auto scope = workspace_.scope();
+  const auto keys = [&](int64_t count) {
+    return static_cast<SampleScratch::Key*>(
+        workspace_.tensor({problem.rows, count}, DType::kUint64).data()
+    );
+  };
+  SampleScratch scratch;
+  scratch.partial = keys(sample_splits(problem.columns));
+  scratch.best = keys(1);
+  if (args.any_cuts) {
+    scratch.cut = keys(1);
+    scratch.weights = keys(SampleScratch::kBins);
+    const Shape bins = {problem.rows, SampleScratch::kBins};
+    scratch.counts = workspace_.tensor(bins, DType::kUint32).as<uint32_t>();
+  }
+  sample(stream_, problem, scratch);
 }
 
 void CudaOps::rope(Tensor x, ConstTensor positions, const RopeArgs& args, int head_dim) {

@@ -52,6 +52,8 @@ class CudaOps final : public Ops {
       override;
   void add(Tensor x, ConstTensor y) override;
   void gather_rows(ConstTensor x, ConstTensor rows, Tensor out) override;
+  bool chooses_tokens() const override { return true; }
+  void choose_tokens(const ChooseTokensArgs& args) override;
 
   void add_rms_norm(Tensor x, ConstTensor y, ConstTensor weight, float epsilon, Tensor out)
       override;

@@ -8,7 +8,7 @@ namespace trellis {
 
 /// 0 < min_p <= 1.
 inline void apply_min_p(float min_p, Candidates& candidates) {
-  const double threshold = candidates.max_logit() + std::log(static_cast<double>(min_p));
+  const float threshold = candidates.max_logit() + std::log(min_p);
   std::erase_if(candidates.items(), [&](const Candidate& item) { return item.logit < threshold; });
   candidates.forget_order();
 }

@@ -2,17 +2,18 @@
 // al. 2020 (nucleus).
 #pragma once
 
+#include "backend/token_choice.h"
 #include "sampling/candidates.h"
-#include "sampling/exp_sum.h"
+#include "sampling/weight_sum.h"
 
 namespace trellis {
 
 /// 0 < p < 1. At least one token stays.
 inline void apply_top_p(float p, Candidates& candidates) {
   const float best = candidates.max_logit();
-  const double wanted = static_cast<double>(p) * exp_sum(candidates, best);
+  const int64_t wanted = nucleus_weight(p, weight_sum(candidates, best));
 
-  double reached = 0.0;
+  int64_t reached = 0;
   size_t kept = 0;
   // The nucleus is small as a rule: sort ever larger fronts instead of the whole vocabulary.
   for (size_t front = 64; kept < candidates.size(); front *= 8) {
@@ -22,7 +23,7 @@ inline void apply_top_p(float p, Candidates& candidates) {
         candidates.keep_front(kept);
         return;
       }
-      reached += std::exp(static_cast<double>(candidates.items()[kept].logit) - best);
+      reached += token_weight(distance_behind(best, candidates.items()[kept].logit));
     }
   }
 }

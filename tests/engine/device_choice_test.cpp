@@ -1,0 +1,76 @@
+// An engine whose backend chooses tokens answers as one whose tokens the host chooses. A request
+// that asks for log probabilities takes the host's way, so both are at hand.
+#include "engine/engine_harness.h"
+
+namespace trellis {
+namespace {
+
+class DeviceChoice : public EngineTest {
+ protected:
+  static Request asking(SamplingParams sampling, bool on_host) {
+    Request request;
+    request.prompt_ids = hello();
+    request.sampling = std::move(sampling);
+    request.ignore_eos = true;
+    request.max_tokens = 8;
+    request.logprobs = on_host ? 0 : -1;
+    return request;
+  }
+
+  /// Several requests side by side, in the order of `params`, each on the host and on the device.
+  static void expect_equal_answers(const std::vector<SamplingParams>& params) {
+    std::vector<Submitted> answers;
+    for (const SamplingParams& sampling : params) {
+      answers.push_back(engine_->submit(asking(sampling, false)));
+      answers.push_back(engine_->submit(asking(sampling, true)));
+    }
+    for (size_t i = 0; i < answers.size(); i += 2) {
+      const Event on_device = collect(std::move(answers[i]));
+      const Event on_host = collect(std::move(answers[i + 1]));
+      EXPECT_EQ(on_device.token_ids.size(), 8u);
+      EXPECT_EQ(on_device.token_ids, on_host.token_ids) << "request " << i / 2;
+      EXPECT_EQ(on_device.text, on_host.text);
+    }
+  }
+
+  static SamplingParams seeded(float temperature, uint64_t seed) {
+    SamplingParams params;
+    params.temperature = temperature;
+    params.seed = seed;
+    return params;
+  }
+};
+
+TEST_F(DeviceChoice, IsTheHostsForGreedyAnswers) {
+  SamplingParams penalized = seeded(0.0f, 0);
+  penalized.repetition_penalty = 1.3f;
+  penalized.logit_bias = {{5, 2.0f}};
+  expect_equal_answers({seeded(0.0f, 0), penalized});
+}
+
+TEST_F(DeviceChoice, IsTheHostsForSeededAnswers) {
+  SamplingParams cut = seeded(0.8f, 2);
+  cut.top_k = 40;
+  cut.top_p = 0.9f;
+  cut.min_p = 0.02f;
+  SamplingParams penalized = seeded(1.2f, 3);
+  penalized.top_p = 0.95f;
+  penalized.frequency_penalty = 0.5f;
+  expect_equal_answers({seeded(1.0f, 1), cut, penalized});
+}
+
+TEST_F(DeviceChoice, KeepsStopTokensBackUntilEnoughTokensHaveCome) {
+  Request request = asking(seeded(0.0f, 0), false);
+  request.ignore_eos = false;
+  request.stop_token_ids = {-1, 1 << 30};
+  request.min_tokens = 6;
+  const Event on_device = collect(engine_->submit(request));
+  request.logprobs = 0;
+  const Event on_host = collect(engine_->submit(request));
+
+  EXPECT_GE(on_device.token_ids.size(), 6u);
+  EXPECT_EQ(on_device.token_ids, on_host.token_ids);
+}
+
+}  // namespace
+}  // namespace trellis

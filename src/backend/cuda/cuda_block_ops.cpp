@@ -168,8 +168,9 @@ void CudaOps::attention_linear_add(
 ) {
   const CudaLinear& layer = cuda_linear(weight, backend_);
   const CudaLinear* layers[] = {&layer};
-  const int64_t at_once = gemv_rows(layers, args.queries.rows());
-  if (at_once == 0 || !has_whole_outputs(layer.exl3()) ||
+  const int64_t rows = args.queries.rows();
+  const Pass pass = pass_over(layers, rows);
+  if (rows > kFewRows || !pass || !has_whole_outputs(layer.exl3()) ||
       layer.exl3().padded_in() != args.output.row_size()) {
     return Ops::attention_linear_add(args, step, weight, stream);
   }
@@ -178,7 +179,7 @@ void CudaOps::attention_linear_add(
   const AttentionProblem problem = attention_problem(args, step);
   const QuantizedInput input = room_for_input(layer.exl3(), problem.rows);
   attention_quantize(stream_, problem, attention_scratch(problem), {layer.exl3().suh, input});
-  leave_in_stream(layer, input, stream, at_once);
+  leave_in_stream(layer, input, stream, pass);
 }
 
 void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {

@@ -27,9 +27,22 @@ __device__ __forceinline__ void load_query(
     float (&q)[kLaneChannels]
 ) {
   constexpr float kLog2E = 1.44269504088896340736f;
+  if (problem.head_dim % kLaneChannels == 0) {
+    const bool is_channel = is_there && channel < problem.head_dim;
 #pragma unroll
-  for (int i = 0; i < kLaneChannels; ++i) {
-    q[i] = is_there && channel + i < problem.head_dim ? query[channel + i] : 0.0f;
+    for (int i = 0; i < kLaneChannels; i += 4) {
+      float4 numbers = {0.0f, 0.0f, 0.0f, 0.0f};
+      if (is_channel) numbers = *reinterpret_cast<const float4*>(query + channel + i);
+      q[i] = numbers.x;
+      q[i + 1] = numbers.y;
+      q[i + 2] = numbers.z;
+      q[i + 3] = numbers.w;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < kLaneChannels; ++i) {
+      q[i] = is_there && channel + i < problem.head_dim ? query[channel + i] : 0.0f;
+    }
   }
   if (problem.keys.is_quantized()) {
     exl3::hadamard<kLaneChannels>(q);

@@ -126,23 +126,27 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
   const int sequence = sequence_of(problem.row_begin, problem.num_sequences, row);
   const int32_t* pages = problem.page_table + static_cast<int64_t>(sequence) * problem.max_pages;
   char* ring = dynamic + warp * plan.warp_bytes;
-  const auto copy = [&](const KvRows& side, int wanted, int slot) {
+  // Where the cache has a chunk.
+  const auto row_of = [&](int wanted) {
     const int position = wanted * kChunk;
-    if (position < end) {
-      const int64_t page = pages[position / kPageTokens];
-      copy_chunk<kChunk>(
-          shared_address(ring + slot * plan.slot_bytes), side, head_dim,
-          (page * problem.kv_heads + kv_head) * kPageTokens + position % kPageTokens,
-          min(kChunk, end - position)
-      );
+    const int page = position < end ? pages[position / kPageTokens] : 0;
+    return (page * problem.kv_heads + kv_head) * kPageTokens + position % kPageTokens;
+  };
+  const auto copy = [&](const KvRows& side, int wanted, int cache_row, int slot) {
+    const int count = min(kChunk, end - wanted * kChunk);
+    if (count > 0) {
+      const uint32_t place = shared_address(ring + slot * plan.slot_bytes);
+      copy_chunk<kChunk>(place, side, head_dim, cache_row, count);
     }
     cp_async_commit();
   };
   // Keys and values that earlier steps have stored can be read before the kernels in front end.
   const int stored = problem.positions[problem.row_begin[sequence]];
   if ((chunk + 1) * kChunk > stored) dependencies_wait();
-  copy(problem.keys, chunk, 0);
-  copy(problem.values, chunk, 1);
+  const int first_cache_row = row_of(chunk);
+  copy(problem.keys, chunk, first_cache_row, 0);
+  copy(problem.values, chunk, first_cache_row, 1);
+  int next_cache_row = row_of(chunk + kWarps);
   dependencies_wait();
 
   Scores queries;
@@ -167,7 +171,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
     __syncwarp();  // the keys have come; the values before them have been read
     const int values_slot = next_slot(slot);
     const int next_keys_slot = next_slot(values_slot);
-    copy(problem.keys, chunk + kWarps, next_keys_slot);
+    copy(problem.keys, chunk + kWarps, next_cache_row, next_keys_slot);
     float scores[Scores::kCount];
     queries.score(chunk_at(problem.keys, slot), problem.keys.bits, scores);
 
@@ -198,7 +202,8 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
 
     cp_async_wait<1>();
     __syncwarp();  // the values have come, and the weights; the keys have been read
-    copy(problem.values, chunk + kWarps, slot);
+    copy(problem.values, chunk + kWarps, next_cache_row, slot);
+    next_cache_row = row_of(chunk + 2 * kWarps);
     KvChunk values = chunk_at(problem.values, values_slot);
     // What lanes behind the last channel sum is of no use.
     const int channel = thread_index() % kLanes * kLaneChannels;
@@ -227,10 +232,12 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
       for (int distance = kLanes; distance < kWarp; distance *= 2) {
         outputs[h][i] += __shfl_xor_sync(kAllLanes, outputs[h][i], distance);
       }
-      const int channel = lane * kLaneChannels + i;
-      if (lane < kLanes && channel < head_dim) {
-        reinterpret_cast<float*>(ring)[h * head_dim + channel] = outputs[h][i] * unit;
-      }
+      outputs[h][i] *= unit;
+    }
+    if (lane < kLanes) {
+      float4* place = reinterpret_cast<float4*>(ring) + (h * kLanes + lane) * kLaneChannels / 4;
+      place[0] = make_float4(outputs[h][0], outputs[h][1], outputs[h][2], outputs[h][3]);
+      place[1] = make_float4(outputs[h][4], outputs[h][5], outputs[h][6], outputs[h][7]);
     }
   }
   __syncthreads();
@@ -252,8 +259,8 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
       float output = 0.0f;
 #pragma unroll
       for (int w = 0; w < kWarps; ++w) {
-        const char* of_warp = dynamic + w * plan.warp_bytes;
-        output += factors[w] * reinterpret_cast<const float*>(of_warp)[h * head_dim + i];
+        const auto* of_warp = reinterpret_cast<const float*>(dynamic + w * plan.warp_bytes);
+        output += factors[w] * of_warp[h * kLanes * kLaneChannels + i];
       }
       parts.outputs[part * head_dim + i] = output;
     }
@@ -303,8 +310,8 @@ void launch_attention(
   plan.group = group_of(problem);
   plan.group_parts = group_parts(problem);
   plan.slot_bytes = std::max(chunk_bytes(problem.keys), chunk_bytes(problem.values));
-  const int output_bytes = Scores::kHeads * problem.head_dim * static_cast<int>(sizeof(float));
-  plan.warp_bytes = std::max(kSlots * plan.slot_bytes, (output_bytes + 15) / 16 * 16);
+  constexpr int kOutputs = Scores::kHeads * Scores::kLanes * kLaneChannels;
+  plan.warp_bytes = std::max(kSlots * plan.slot_bytes, kOutputs * static_cast<int>(sizeof(float)));
   const LaunchShape shape = {
       dim3(
           static_cast<unsigned>(rows), static_cast<unsigned>(problem.kv_heads * plan.group_parts),

@@ -8,7 +8,7 @@
 
 namespace trellis {
 
-/// Positions per KV page, and the fixed span in which attention sums: a constant of the build.
+/// Positions per KV page, and the span in which the CPU sums attention: a constant of the build.
 inline constexpr int kPageTokens = 256;
 
 /// Where a step's tokens stand. Arrays at fixed addresses of the device; filled once per step.

@@ -42,9 +42,9 @@ class Ops {
       ConstTensor keys, ConstTensor values, ConstTensor slots, const KvLayer& cache
   ) = 0;
 
-  /// Causal grouped-query attention over the paged cache; summed in fixed spans of kPageTokens
-  /// positions. Source: Vaswani et al. 2017; Ainslie et al. 2023 (GQA); spans merged as in Milakov
-  /// & Gimelshein 2018.
+  /// Causal grouped-query attention over the paged cache; summed in spans that follow from the
+  /// row's position alone, on the CPU of kPageTokens positions. Source: Vaswani et al. 2017;
+  /// Ainslie et al. 2023 (GQA); spans merged as in Milakov & Gimelshein 2018.
   virtual void attention(const AttentionArgs& args, const DeviceStep& step) = 0;
 
   /// out = activation(gate) * up, elementwise. All [tokens, intermediate] fp32; out may alias gate

@@ -5,6 +5,8 @@
 #include "simt/device.h"
 #include "simt/runtime_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <mutex>
@@ -39,6 +41,13 @@ std::mutex& launch_mutex() {
   return mutex;
 }
 
+/// What the dynamic memory of a kernel and its variables may take together.
+std::size_t total_shared_limit(const void* kernel) {
+  SharedLimits& limits = shared_limits();
+  const std::lock_guard lock(limits.mutex);
+  return limits.bytes.contains(kernel) ? device().shared_bytes_per_block : kSharedBytesByDefault;
+}
+
 cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel) {
   const dim3 grid = config.gridDim;
   const dim3 block = config.blockDim;
@@ -69,7 +78,15 @@ cudaError_t launch(
       [grid = config.gridDim, block = config.blockDim, bytes = config.dynamicSmemBytes, kernel,
        body = std::move(body)] {
         const std::lock_guard lock(launch_mutex());
-        const std::string failure = running_block().run_grid(kernel, grid, block, bytes, body);
+        std::string failure = running_block().run_grid(kernel, grid, block, bytes, body);
+        // A device would have refused it; here variables are met only when it runs.
+        const std::size_t used = running_block().shared().bytes();
+        if (failure.empty() && used > total_shared_limit(kernel)) {
+          failure = fmt::format(
+              "kernel {}: {} bytes of shared memory, of which {} are dynamic, are too many",
+              function_name(kernel), used, bytes
+          );
+        }
         return failure.empty() ? cudaSuccess : report_launch_failure(failure);
       }
   );

@@ -48,6 +48,10 @@ void SharedMemory::begin_block() {
   for (const Region& region : regions_) std::memset(region.host, 0xFF, region.bytes);
 }
 
+std::size_t SharedMemory::bytes() const {
+  return end_address_ - kFirstAddress;
+}
+
 SharedMemory::Region& SharedMemory::add(const void* key, std::size_t bytes, std::size_t alignment) {
   const auto align = static_cast<uint32_t>(alignment);
   const uint32_t address = (end_address_ + align - 1) / align * align;

@@ -23,6 +23,9 @@ class SharedMemory {
   /// Poisons all memory: a block starts without what the one before it wrote.
   void begin_block();
 
+  /// Of the last launch: what it asked for, and the variables that its blocks have come to.
+  std::size_t bytes() const;
+
   char* dynamic() const { return regions_[0].host; }
   void* variable(const void* key, std::size_t bytes, std::size_t alignment);
 

@@ -89,6 +89,17 @@ TEST_F(SimtFault, LaunchesBeyondTheDevicesLimitsAreRefused) {
   );
 }
 
+TEST_F(SimtFault, VariablesCountToTheSharedMemoryOfALaunch) {
+  const Shape shape{.block = 1, .shared_bytes = 49152 - 16};
+  EXPECT_EQ(run(shape, overrun_shared_array, 4, out_.data()), cudaErrorLaunchFailure);
+  EXPECT_THAT(message(), HasSubstr("bytes of shared memory, of which 49136 are dynamic"));
+
+  simt::reset_errors();
+  const auto asked = cudaFuncAttributeMaxDynamicSharedMemorySize;
+  EXPECT_EQ(cudaFuncSetAttribute(overrun_shared_array, asked, 49136), cudaSuccess);
+  EXPECT_EQ(run(shape, overrun_shared_array, 4, out_.data()), cudaSuccess);
+}
+
 #if defined(__SANITIZE_ADDRESS__)
 
 using SimtFaultDeathTest = SimtFault;

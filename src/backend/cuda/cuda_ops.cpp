@@ -120,7 +120,8 @@ void CudaOps::kv_store(
   store(values, cache.value_side());
 }
 
-AttentionProblem CudaOps::attention_problem(const AttentionArgs& args, const DeviceStep& step) {
+AttentionProblem CudaOps::attention_problem(const AttentionArgs& args, const DeviceStep& step)
+    const {
   TRELLIS_CHECK(args.head_dim <= kMostHeadDim, "heads of at most 256 numbers");
   AttentionProblem problem;
   problem.queries = floats(args.queries);
@@ -139,6 +140,7 @@ AttentionProblem CudaOps::attention_problem(const AttentionArgs& args, const Dev
   problem.window = args.window;
   problem.max_kv_length = step.max_kv_length;
   problem.scale = args.scale;
+  problem.is_exact = activations_ == ActivationPrecision::kFloat32;
   return problem;
 }
 
@@ -149,7 +151,7 @@ void* CudaOps::attention_scratch(const AttentionProblem& problem) {
 
 void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   const AttentionProblem problem = attention_problem(args, step);
-  const bool rounds = activations_ == ActivationPrecision::kAuto && problem.rows > kFewRows;
+  const bool rounds = !problem.is_exact && problem.rows > kFewRows;
   if (rounds && flash_attention_fits(problem, limits_.shared_bytes)) {
     return flash_attention(stream_, problem);
   }

@@ -92,7 +92,7 @@ class CudaOps final : public Ops {
     size_t count_;
   };
 
-  static AttentionProblem attention_problem(const AttentionArgs& args, const DeviceStep& step);
+  AttentionProblem attention_problem(const AttentionArgs& args, const DeviceStep& step) const;
   /// Memory for what attention() of few rows leaves between its kernels, in the workspace's current
   /// scope.
   void* attention_scratch(const AttentionProblem& problem);

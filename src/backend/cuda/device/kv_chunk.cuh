@@ -13,6 +13,7 @@
 #include "exl3/kv_quant.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace trellis::cuda {
 
@@ -36,9 +37,22 @@ __device__ __forceinline__ float unit_of(const KvRows& rows) {
 /// Starts copying `bytes`, rounded up to 16, by one warp. Both places are aligned to 16.
 __device__ __forceinline__ void copy_pieces(uint32_t shared, const char* global, int bytes) {
   constexpr int kPiece = 16;
-#pragma unroll 4
-  for (int i = static_cast<int>(threadIdx.x) % kWarp * kPiece; i < bytes; i += kWarp * kPiece) {
-    cp_async_16(shared + i, global + i);
+  constexpr int kStride = kWarp * kPiece;
+  constexpr int kAtOnce = 4;
+  const int own = thread_index() % kWarp * kPiece;
+  shared += own;
+  global += own;
+  int left = bytes - own;
+#pragma unroll 1
+  for (; left > (kAtOnce - 1) * kStride; left -= kAtOnce * kStride) {
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) cp_async_16(shared + i * kStride, global + i * kStride);
+    shared += kAtOnce * kStride;
+    global += kAtOnce * kStride;
+  }
+#pragma unroll
+  for (int i = 0; i < kAtOnce - 1; ++i) {
+    if (left > i * kStride) cp_async_16(shared + i * kStride, global + i * kStride);
   }
 }
 
@@ -76,6 +90,19 @@ class DenseRows {
       : numbers_(reinterpret_cast<const Element*>(chunk.numbers) + chunk.channel),
         head_dim_(chunk.head_dim),
         count_(min(kLaneChannels, chunk.head_dim - chunk.channel)) {}
+
+  /// As they are, for heads that are whole pieces of fp16: those of the lane in group `group`.
+  __device__ __forceinline__ void load_halves(
+      int row, int group, uint32_t (&pairs)[kLaneChannels / 2]
+  ) const {
+    static_assert(kWhole && sizeof(Element) == 2, "16 bytes");
+    const Element* numbers = numbers_ + row * head_dim_ + group * exl3::kKvGroup;
+    const uint4 loaded = *reinterpret_cast<const uint4*>(numbers);
+    pairs[0] = loaded.x;
+    pairs[1] = loaded.y;
+    pairs[2] = loaded.z;
+    pairs[3] = loaded.w;
+  }
 
   __device__ __forceinline__ void load(int row, float (&v)[kLaneChannels]) const {
     const Element* numbers = numbers_ + row * head_dim_;
@@ -115,13 +142,7 @@ class CodeRows {
         part_(chunk.channel % exl3::kKvGroup / kLaneChannels) {}
 
   __device__ __forceinline__ void load(int row, float (&v)[kLaneChannels]) const {
-    const char* words = words_ + row * groups_ * kGroupBytes;
-    CodeBytes codes = {0, 0};
-    if constexpr (kBits == 8) {
-      codes = *reinterpret_cast<const CodeBytes*>(words + part_ * 8);
-    } else {
-      add_planes<kBits>(words, codes);
-    }
+    const CodeBytes codes = load_codes(row * groups_);
 #pragma unroll
     for (int i = 0; i < kLaneChannels; ++i) {
       const bool second = kBits == 8 ? i >= 4 : i % 2 != 0;
@@ -129,8 +150,19 @@ class CodeRows {
       v[i] = centred(second ? codes.second : codes.first, byte);
     }
   }
-  __device__ __forceinline__ float scale(int row) const {
-    return __half2float(__ushort_as_half(scales_[row * groups_]));
+  /// The same as pairs of fp16, of the group that is `group` behind the lane's, in the order of
+  /// are_evens_first().
+  __device__ __forceinline__ void load_halves(
+      int row, int group, uint32_t (&pairs)[kLaneChannels / 2]
+  ) const {
+    const CodeBytes codes = load_codes(row * groups_ + group);
+    pairs[0] = centred_pair(codes.first, 0x4140);
+    pairs[1] = centred_pair(codes.first, 0x4342);
+    pairs[2] = centred_pair(codes.second, 0x4140);
+    pairs[3] = centred_pair(codes.second, 0x4342);
+  }
+  __device__ __forceinline__ float scale(int row, int group = 0) const {
+    return __half2float(__ushort_as_half(scales_[row * groups_ + group]));
   }
 
  private:
@@ -141,6 +173,17 @@ class CodeRows {
     uint32_t first;
     uint32_t second;
   };
+
+  __device__ __forceinline__ CodeBytes load_codes(int group) const {
+    const char* words = words_ + group * kGroupBytes;
+    CodeBytes codes = {0, 0};
+    if constexpr (kBits == 8) {
+      codes = *reinterpret_cast<const CodeBytes*>(words + part_ * 8);
+    } else {
+      add_planes<kBits>(words, codes);
+    }
+    return codes;
+  }
 
   /// Appends the planes of the kRemaining lowest bits, which begin at `plane`.
   template <int kRemaining>
@@ -178,16 +221,33 @@ class CodeRows {
     return __uint_as_float(bits) - (32768.0f + kMiddle);
   }
 
+  /// Two bytes of `codes`, which the selector puts where 2^10 has its integers, less the middle:
+  /// in two steps, since that is no integer.
+  __device__ __forceinline__ static uint32_t centred_pair(uint32_t codes, uint32_t selector) {
+    const uint32_t bits = __byte_perm(codes, 0x64646464, selector);
+    __half2 pair;
+    memcpy(&pair, &bits, sizeof(pair));
+    pair = __hadd2(pair, __float2half2_rn(-1024.0f - static_cast<float>(1 << (kBits - 1))));
+    pair = __hadd2(pair, __float2half2_rn(0.5f));
+    uint32_t result = 0;
+    memcpy(&result, &pair, sizeof(result));
+    return result;
+  }
+
   const char* words_;
   const uint16_t* scales_;
   int groups_;
   int part_;  // of a group, the lane's
 };
 
-/// Calls fn with the rows of a chunk as what they are.
+/// Whether the halves of a row's eight channels stand in the order 0 2 4 6 1 3 5 7.
+__device__ __forceinline__ bool are_evens_first(int bits) {
+  return bits < 8;
+}
+
+/// Calls fn with the rows of a chunk as what they are: quantized, or fp16 in whole pieces.
 template <typename Function>
-__device__ __forceinline__ void visit_rows(const KvChunk& chunk, int bits, Function fn) {
-  const bool whole = chunk.head_dim % kLaneChannels == 0;
+__device__ __forceinline__ void visit_half_rows(const KvChunk& chunk, int bits, Function fn) {
   switch (bits) {
     case 2:
       return fn(CodeRows<2>(chunk));
@@ -203,11 +263,20 @@ __device__ __forceinline__ void visit_rows(const KvChunk& chunk, int bits, Funct
       return fn(CodeRows<7>(chunk));
     case 8:
       return fn(CodeRows<8>(chunk));
-    case 16:
-      return whole ? fn(DenseRows<__half, true>(chunk)) : fn(DenseRows<__half, false>(chunk));
     default:
-      return whole ? fn(DenseRows<float, true>(chunk)) : fn(DenseRows<float, false>(chunk));
+      return fn(DenseRows<__half, true>(chunk));
   }
+}
+
+/// The same for rows of any type.
+template <typename Function>
+__device__ __forceinline__ void visit_rows(const KvChunk& chunk, int bits, Function fn) {
+  const bool whole = chunk.head_dim % kLaneChannels == 0;
+  if (bits == 32) {
+    return whole ? fn(DenseRows<float, true>(chunk)) : fn(DenseRows<float, false>(chunk));
+  }
+  if (bits == 16 && !whole) return fn(DenseRows<__half, false>(chunk));
+  visit_half_rows(chunk, bits, fn);
 }
 
 }  // namespace trellis::cuda

@@ -25,7 +25,7 @@ void launch(
     cudaStream_t stream, const LaunchShape& shape, void (*kernel)(Parameters...),
     Arguments&&... arguments
 ) {
-  // 48 KB, of which a kernel's static variables take a part.
+  // Of the 48 KB that there are without asking, a kernel may have declared some itself.
   constexpr size_t kSharedWithoutAsking = 16 * 1024;
   if (shape.shared_bytes > kSharedWithoutAsking) {
     TRELLIS_CUDA_CHECK(cudaFuncSetAttribute(

@@ -3,17 +3,17 @@
 // it leaves is merged by attention_merge.cu, also where there is only one span.
 //
 // A warp owns every fourth chunk of the span's positions and works by itself until the end. Its
-// keys and values come by cp.async into a ring of chunks, as the cache holds them. Lanes take eight
-// channels each, and as many as a head needs are a group that takes a key. Scores: partial products
-// are added up over the group while they are handed out, so that each lane ends with one score of
-// 32. Softmax: running, over the warp's chunks. Outputs: a lane owns its eight channels of every
-// head, of the positions that its group takes.
+// keys and values come by cp.async into a ring of chunks, as the cache holds them. Scores: by
+// attention_scores.cuh, on the tensor cores or exactly. Softmax: running, over the warp's chunks.
+// Outputs: lanes take eight channels each, and as many as a head needs are a group that takes a
+// position; a lane owns its channels of every head, of its group's positions.
 //
 // Traffic: keys and values once per row and four query heads; in flight, per warp, two chunks (8 KB
-// of fp16 with heads of 128). All arithmetic is fp32: 4 heads x 2 FMA a number are a third of what
-// an H100 can issue in the time that fp16 numbers take from memory, and more than half of it for 4
-// bits.
+// of fp16 with heads of 128). But for the scores arithmetic is fp32. Over 4 bits, with four heads
+// of 128, what bounds it is issuing instructions, not memory: some 1200 for a chunk of 16
+// positions, as compiled for sm_90a, and 900 over fp16.
 #include "backend/args.h"
+#include "backend/cuda/device/attention_scores.cuh"
 #include "backend/cuda/device/kv_chunk.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
@@ -37,22 +37,6 @@ constexpr int kSlots = 3;
 constexpr int kMostRowCtas = 128 * kResidentCtas;
 /// Rows of a launch: bounds the scratch memory.
 constexpr int64_t kLaunchRows = 32;
-constexpr float kLog2E = 1.44269504088896340736f;
-
-/// kHeads: query heads of a CTA. kLanes: of a group, which takes a key.
-template <int kHeads, int kLanes>
-struct WarpShape {
-  static constexpr int kGroups = kWarp / kLanes;
-  /// Positions of a chunk: fewer where rows are long.
-  static constexpr int kChunk = kLanes == kWarp ? 8 : 16;
-  /// Keys of which a warp has one score in each lane, and how many of them a group takes.
-  static constexpr int kBatch = kWarp / kHeads;
-  static constexpr int kBatchPasses = kBatch / kGroups;
-  static constexpr int kBatches = kChunk / kBatch;
-  static_assert(kChunk % kBatch == 0 && kBatch % kGroups == 0, "whole batches, whole passes");
-  static_assert(kLeastSpan % (kChunk * kWarps) == 0, "a span is as many chunks for every warp");
-  static_assert(kPageTokens % kChunk == 0, "a chunk lies in one page");
-};
 
 /// The sequence that a row belongs to.
 __device__ __forceinline__ int sequence_of(const int32_t* row_begin, int num_sequences, int row) {
@@ -65,110 +49,10 @@ __device__ __forceinline__ int sequence_of(const int32_t* row_begin, int num_seq
   return low;
 }
 
-/// A lane's channels of each head's query, in units of a number of the keys and of log2. Zeros
-/// behind the last head and channel.
-template <int kHeads>
-__device__ __forceinline__ void load_queries(
-    const AttentionProblem& problem, const float* queries, int num_heads, int channel,
-    float (&q)[kHeads][kLaneChannels]
-) {
-  const int head_dim = problem.head_dim;
-  const float factor = problem.scale * kLog2E * unit_of(problem.keys);
-#pragma unroll
-  for (int h = 0; h < kHeads; ++h) {
-#pragma unroll
-    for (int i = 0; i < kLaneChannels; ++i) {
-      const bool is_there = h < num_heads && channel + i < head_dim;
-      q[h][i] = is_there ? queries[h * head_dim + channel + i] : 0.0f;
-    }
-  }
-  if (problem.keys.is_quantized()) {
-#pragma unroll
-    for (int h = 0; h < kHeads; ++h) {
-      exl3::hadamard<kLaneChannels>(q[h]);
-#pragma unroll
-      for (int distance = 1; distance < exl3::kKvGroup / kLaneChannels; distance *= 2) {
-        const bool upper = (threadIdx.x & distance) != 0;
-#pragma unroll
-        for (int i = 0; i < kLaneChannels; ++i) {
-          const float other = __shfl_xor_sync(kAllLanes, q[h][i], distance);
-          q[h][i] = upper ? other - q[h][i] : q[h][i] + other;
-        }
-      }
-    }
-  }
-#pragma unroll
-  for (int h = 0; h < kHeads; ++h) {
-#pragma unroll
-    for (int i = 0; i < kLaneChannels; ++i) q[h][i] *= factor;
-  }
-}
-
-/// The sum over two lanes `distance` apart of a, in the lower one, and of b, in the upper one.
-__device__ __forceinline__ float fold(float a, float b, int distance) {
-  const bool upper = (threadIdx.x & static_cast<unsigned>(distance)) != 0;
-  return (upper ? b : a) + __shfl_xor_sync(kAllLanes, upper ? a : b, distance);
-}
-
-/// scores[h] = q_h . k of one of 2^kDepth keys, kGroups apart, the first of which is in `row`, over
-/// the channels of 2^kDepth lanes: which key it is, the lane's bits above those of the heads say.
-template <int kDepth, int kGroups, int kHeads, typename Rows>
-__device__ __forceinline__ void multiply_keys(
-    const Rows& keys, const float (&q)[kHeads][kLaneChannels], int row, float (&scores)[kHeads]
-) {
-  if constexpr (kDepth > 0) {
-    float others[kHeads];
-    multiply_keys<kDepth - 1, kGroups>(keys, q, row, scores);
-    multiply_keys<kDepth - 1, kGroups>(keys, q, row + (kGroups << (kDepth - 1)), others);
-#pragma unroll
-    for (int h = 0; h < kHeads; ++h) {
-      scores[h] = fold(scores[h], others[h], kHeads << (kDepth - 1));
-    }
-  } else {
-    float v[kLaneChannels];
-    keys.load(row, v);
-#pragma unroll
-    for (int h = 0; h < kHeads; ++h) {
-      scores[h] = q[h][0] * v[0];
-#pragma unroll
-      for (int i = 1; i < kLaneChannels; ++i) scores[h] += q[h][i] * v[i];
-    }
-    if constexpr (Rows::kHasScales) {
-      const float scale = keys.scale(row);
-#pragma unroll
-      for (int h = 0; h < kHeads; ++h) scores[h] *= scale;
-    }
-  }
-}
-
-constexpr int log2_of(int power) {
-  return power == 1 ? 0 : 1 + log2_of(power / 2);
-}
-
-/// The score of one key of a batch with head lane % kHeads; key_of_lane() says which key. row: of
-/// the first key that this lane's group takes.
-template <typename Shape, int kHeads, typename Rows>
-__device__ __forceinline__ float score_batch(
-    const Rows& keys, const float (&q)[kHeads][kLaneChannels], int row
-) {
-  float scores[kHeads];
-  multiply_keys<log2_of(Shape::kBatchPasses), Shape::kGroups>(keys, q, row, scores);
-#pragma unroll
-  for (int n = kHeads / 2; n > 0; n /= 2) {
-#pragma unroll
-    for (int h = 0; h < n; ++h) scores[h] = fold(scores[h], scores[h + n], n);
-  }
-  return scores[0];
-}
-template <typename Shape, int kHeads, int kLanes>
-__device__ __forceinline__ int key_of_lane(int lane) {
-  return lane % kLanes / kHeads * Shape::kGroups + lane / kLanes;
-}
-
 /// outputs[h] += sum of weights * values over the positions of a chunk that this lane's group
 /// takes. weights: [kChunk][kHeads]; those of rows outside [begin, end) are zero, and such rows,
 /// which may hold anything, are not read.
-template <typename Shape, int kHeads, typename Rows>
+template <int kChunk, int kGroups, int kHeads, typename Rows>
 __device__ __forceinline__ void add_values(
     const Rows& values, const float* weights, int group, int begin, int end,
     float (&outputs)[kHeads][kLaneChannels]
@@ -177,7 +61,7 @@ __device__ __forceinline__ void add_values(
     float of[kHeads];
   };
 #pragma unroll 4
-  for (int place = 0; place < Shape::kChunk; place += Shape::kGroups) {
+  for (int place = 0; place < kChunk; place += kGroups) {
     const int row = min(max(place + group, begin), end - 1);
     Weights w = reinterpret_cast<const Weights*>(weights)[place + group];
     float v[kLaneChannels];
@@ -195,24 +79,6 @@ __device__ __forceinline__ void add_values(
   }
 }
 
-/// The largest, or the sum, of the lanes that have scores of the same head.
-template <int kHeads>
-__device__ __forceinline__ float head_max(float value) {
-#pragma unroll
-  for (int distance = kHeads; distance < kWarp; distance *= 2) {
-    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, distance));
-  }
-  return value;
-}
-template <int kHeads>
-__device__ __forceinline__ float head_sum(float value) {
-#pragma unroll
-  for (int distance = kHeads; distance < kWarp; distance *= 2) {
-    value += __shfl_xor_sync(kAllLanes, value, distance);
-  }
-  return value;
-}
-
 /// What is the same for all CTAs of a launch.
 struct LaunchPlan {
   int first_row;    // the problem's, that blockIdx.x counts from
@@ -222,15 +88,19 @@ struct LaunchPlan {
   int warp_bytes;   // of a warp's ring
 };
 
-/// kLanes * kLaneChannels is at least head_dim. blockIdx: row, kv head and part of its group, span.
-template <int kHeads, int kLanes>
+/// blockIdx: row, kv head and part of its group, span.
+template <typename Scores>
 __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
     const __grid_constant__ AttentionProblem problem, const __grid_constant__ SpanParts parts,
     const __grid_constant__ LaunchPlan plan
 ) {
-  using Shape = WarpShape<kHeads, kLanes>;
+  constexpr int kHeads = Scores::kHeads;
+  constexpr int kLanes = Scores::kLanes;
+  constexpr int kChunk = Scores::kChunk;
+  static_assert(kLeastSpan % (kChunk * kWarps) == 0, "a span is as many chunks for every warp");
+  static_assert(kPageTokens % kChunk == 0, "a chunk lies in one page");
   TRELLIS_DYNAMIC_SHARED(dynamic);  // a ring of chunks for every warp; then its outputs
-  __shared__ alignas(16) float shared_weights[kWarps][Shape::kChunk * kHeads];
+  __shared__ alignas(16) float shared_weights[kWarps][kChunk * kHeads];
   __shared__ float shared_largest[kWarps][kHeads];
   __shared__ float shared_sum[kWarps][kHeads];
   dependents_launch();
@@ -250,109 +120,107 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
   const int begin = max(spans.begin + span * spans.span, spans.first);
   const int end = min(spans.begin + (span + 1) * spans.span, spans.last + 1);
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int first_chunk = begin / Shape::kChunk;
+  const int first_chunk = begin / kChunk;
   int chunk = first_chunk + (warp - first_chunk % kWarps + kWarps) % kWarps;
 
   const int sequence = sequence_of(problem.row_begin, problem.num_sequences, row);
   const int32_t* pages = problem.page_table + static_cast<int64_t>(sequence) * problem.max_pages;
   char* ring = dynamic + warp * plan.warp_bytes;
-  const auto copy = [&](const KvRows& side, int wanted, int slot) {
-    const int position = wanted * Shape::kChunk;
-    if (position < end) {
-      const int64_t page = pages[position / kPageTokens];
-      copy_chunk<Shape::kChunk>(
-          shared_address(ring + slot * plan.slot_bytes), side, head_dim,
-          (page * problem.kv_heads + kv_head) * kPageTokens + position % kPageTokens,
-          min(Shape::kChunk, end - position)
-      );
+  // Where the cache has a chunk.
+  const auto row_of = [&](int wanted) {
+    const int position = wanted * kChunk;
+    const int page = position < end ? pages[position / kPageTokens] : 0;
+    return (page * problem.kv_heads + kv_head) * kPageTokens + position % kPageTokens;
+  };
+  const auto copy = [&](const KvRows& side, int wanted, int cache_row, int slot) {
+    const int count = min(kChunk, end - wanted * kChunk);
+    if (count > 0) {
+      const uint32_t place = shared_address(ring + slot * plan.slot_bytes);
+      copy_chunk<kChunk>(place, side, head_dim, cache_row, count);
     }
     cp_async_commit();
   };
   // Keys and values that earlier steps have stored can be read before the kernels in front end.
   const int stored = problem.positions[problem.row_begin[sequence]];
-  if ((chunk + 1) * Shape::kChunk > stored) dependencies_wait();
-  copy(problem.keys, chunk, 0);
-  copy(problem.values, chunk, 1);
+  if ((chunk + 1) * kChunk > stored) dependencies_wait();
+  const int first_cache_row = row_of(chunk);
+  copy(problem.keys, chunk, first_cache_row, 0);
+  copy(problem.values, chunk, first_cache_row, 1);
+  int next_cache_row = row_of(chunk + kWarps);
   dependencies_wait();
 
-  // Lanes behind the last channel multiply the first ones by zeros.
-  const auto own_channel = [] { return thread_index() % kLanes * kLaneChannels; };
-  float q[kHeads][kLaneChannels];
-  load_queries<kHeads>(
+  Scores queries;
+  queries.load(
       problem, problem.queries + (int64_t{plan.first_row} * problem.heads + first_head) * head_dim,
-      num_heads, own_channel(), q
+      num_heads
   );
-
   const auto chunk_at = [&](const KvRows& side, int slot) {
     const char* numbers = ring + slot * plan.slot_bytes;
-    const char* scales = numbers + Shape::kChunk * row_bytes(side, head_dim);
-    const int channel = own_channel() < head_dim ? own_channel() : 0;
-    return KvChunk{numbers, reinterpret_cast<const uint16_t*>(scales), head_dim, channel};
+    const char* scales = numbers + kChunk * row_bytes(side, head_dim);
+    return KvChunk{numbers, reinterpret_cast<const uint16_t*>(scales), head_dim, 0};
   };
   float* weights = shared_weights[warp];
-  SoftmaxState state;  // of head lane % kHeads; the sum is the lane's share
+  SoftmaxState state;  // of head Scores::head(); the sum is the lane's share
   float outputs[kHeads][kLaneChannels] = {};
   int slot = 0;
   const auto next_slot = [](int slot) { return slot + 1 < kSlots ? slot + 1 : 0; };
-  for (; chunk * Shape::kChunk < end; chunk += kWarps) {
-    const int chunk_begin = max(begin - chunk * Shape::kChunk, 0);
-    const int chunk_end = min(end - chunk * Shape::kChunk, Shape::kChunk);
+  for (; chunk * kChunk < end; chunk += kWarps) {
+    const int chunk_begin = max(begin - chunk * kChunk, 0);
+    const int chunk_end = min(end - chunk * kChunk, kChunk);
     cp_async_wait<1>();
     __syncwarp();  // the keys have come; the values before them have been read
     const int values_slot = next_slot(slot);
     const int next_keys_slot = next_slot(values_slot);
-    copy(problem.keys, chunk + kWarps, next_keys_slot);
-    float scores[Shape::kBatches];
-    visit_rows(chunk_at(problem.keys, slot), problem.keys.bits, [&](const auto& keys) {
-      const int lane_group = thread_index() % kWarp / kLanes;
-#pragma unroll
-      for (int b = 0; b < Shape::kBatches; ++b) {
-        scores[b] = score_batch<Shape>(keys, q, b * Shape::kBatch + lane_group);
-      }
-    });
+    copy(problem.keys, chunk + kWarps, next_cache_row, next_keys_slot);
+    float scores[Scores::kCount];
+    queries.score(chunk_at(problem.keys, slot), problem.keys.bits, scores);
 
-    const int own_key = key_of_lane<Shape, kHeads, kLanes>(thread_index() % kWarp);
     const float before = state.largest;
 #pragma unroll
-    for (int b = 0; b < Shape::kBatches; ++b) {
-      const int key = b * Shape::kBatch + own_key;
-      if (key < chunk_begin || key >= chunk_end) scores[b] = -INFINITY;
-      state.largest = fmaxf(state.largest, scores[b]);
+    for (int i = 0; i < Scores::kCount; ++i) {
+      const int key = Scores::key(i);
+      if (key < chunk_begin || key >= chunk_end) scores[i] = -INFINITY;
+      state.largest = fmaxf(state.largest, scores[i]);
     }
-    state.largest = head_max<kHeads>(state.largest);
+    state.largest = Scores::largest(state.largest);
     if (__any_sync(kAllLanes, state.largest != before)) {
       const float factor = exp2_approximate(before - state.largest);
       state.sum *= factor;
 #pragma unroll
       for (int h = 0; h < kHeads; ++h) {
-        const float head_factor = __shfl_sync(kAllLanes, factor, h);
+        const float head_factor = __shfl_sync(kAllLanes, factor, Scores::lane_of(h));
 #pragma unroll
         for (int i = 0; i < kLaneChannels; ++i) outputs[h][i] *= head_factor;
       }
     }
 #pragma unroll
-    for (int b = 0; b < Shape::kBatches; ++b) {
-      const float weight = exp2_approximate(scores[b] - state.largest);
+    for (int i = 0; i < Scores::kCount; ++i) {
+      const float weight = exp2_approximate(scores[i] - state.largest);
       state.sum += weight;
-      weights[(b * Shape::kBatch + own_key) * kHeads + thread_index() % kHeads] = weight;
+      if (Scores::head() < kHeads) weights[Scores::key(i) * kHeads + Scores::head()] = weight;
     }
 
     cp_async_wait<1>();
     __syncwarp();  // the values have come, and the weights; the keys have been read
-    copy(problem.values, chunk + kWarps, slot);
-    visit_rows(chunk_at(problem.values, values_slot), problem.values.bits, [&](const auto& values) {
-      const int lane_group = thread_index() % kWarp / kLanes;
-      add_values<Shape>(values, weights, lane_group, chunk_begin, chunk_end, outputs);
+    copy(problem.values, chunk + kWarps, next_cache_row, slot);
+    next_cache_row = row_of(chunk + 2 * kWarps);
+    KvChunk values = chunk_at(problem.values, values_slot);
+    // What lanes behind the last channel sum is of no use.
+    const int channel = thread_index() % kLanes * kLaneChannels;
+    values.channel = channel < head_dim ? channel : 0;
+    visit_rows(values, problem.values.bits, [&](const auto& rows) {
+      const int group = thread_index() % kWarp / kLanes;
+      add_values<kChunk, kWarp / kLanes>(rows, weights, group, chunk_begin, chunk_end, outputs);
     });
     slot = next_keys_slot;
   }
 
   // A group's lanes hold what its positions add: all groups' positions, then all warps'.
-  const float sum = head_sum<kHeads>(state.sum);
+  const float sum = Scores::sum(state.sum);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  if (lane < kHeads) {
-    shared_largest[warp][lane] = state.largest;
-    shared_sum[warp][lane] = sum;
+  if (Scores::head() < kHeads && lane == Scores::lane_of(Scores::head())) {
+    shared_largest[warp][Scores::head()] = state.largest;
+    shared_sum[warp][Scores::head()] = sum;
   }
   const float unit = unit_of(problem.values);
   __syncwarp();  // the ring has been read
@@ -364,10 +232,12 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
       for (int distance = kLanes; distance < kWarp; distance *= 2) {
         outputs[h][i] += __shfl_xor_sync(kAllLanes, outputs[h][i], distance);
       }
-      const int channel = lane * kLaneChannels + i;
-      if (lane < kLanes && channel < head_dim) {
-        reinterpret_cast<float*>(ring)[h * head_dim + channel] = outputs[h][i] * unit;
-      }
+      outputs[h][i] *= unit;
+    }
+    if (lane < kLanes) {
+      float4* place = reinterpret_cast<float4*>(ring) + (h * kLanes + lane) * kLaneChannels / 4;
+      place[0] = make_float4(outputs[h][0], outputs[h][1], outputs[h][2], outputs[h][3]);
+      place[1] = make_float4(outputs[h][4], outputs[h][5], outputs[h][6], outputs[h][7]);
     }
   }
   __syncthreads();
@@ -389,8 +259,8 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
       float output = 0.0f;
 #pragma unroll
       for (int w = 0; w < kWarps; ++w) {
-        const char* of_warp = dynamic + w * plan.warp_bytes;
-        output += factors[w] * reinterpret_cast<const float*>(of_warp)[h * head_dim + i];
+        const auto* of_warp = reinterpret_cast<const float*>(dynamic + w * plan.warp_bytes);
+        output += factors[w] * of_warp[h * kLanes * kLaneChannels + i];
       }
       parts.outputs[part * head_dim + i] = output;
     }
@@ -426,13 +296,13 @@ SpanParts parts_of(const AttentionProblem& problem, void* scratch) {
   return parts;
 }
 
-template <int kHeads, int kLanes>
+template <typename Scores>
 void launch_attention(
     cudaStream_t stream, const AttentionProblem& problem, const SpanParts& parts, int64_t first_row,
     int64_t rows
 ) {
   const auto chunk_bytes = [&](const KvRows& side) {
-    return WarpShape<kHeads, kLanes>::kChunk *
+    return Scores::kChunk *
            (row_bytes(side, problem.head_dim) + scale_bytes(side, problem.head_dim));
   };
   LaunchPlan plan;
@@ -440,8 +310,8 @@ void launch_attention(
   plan.group = group_of(problem);
   plan.group_parts = group_parts(problem);
   plan.slot_bytes = std::max(chunk_bytes(problem.keys), chunk_bytes(problem.values));
-  const int output_bytes = kHeads * problem.head_dim * static_cast<int>(sizeof(float));
-  plan.warp_bytes = std::max(kSlots * plan.slot_bytes, (output_bytes + 15) / 16 * 16);
+  constexpr int kOutputs = Scores::kHeads * Scores::kLanes * kLaneChannels;
+  plan.warp_bytes = std::max(kSlots * plan.slot_bytes, kOutputs * static_cast<int>(sizeof(float)));
   const LaunchShape shape = {
       dim3(
           static_cast<unsigned>(rows), static_cast<unsigned>(problem.kv_heads * plan.group_parts),
@@ -449,7 +319,7 @@ void launch_attention(
       ),
       kThreads, static_cast<size_t>(kWarps * plan.warp_bytes), true
   };
-  launch(stream, shape, attention_kernel<kHeads, kLanes>, problem, parts, plan);
+  launch(stream, shape, attention_kernel<Scores>, problem, parts, plan);
 }
 
 /// What the spans of rows first_row and on leave in `parts`.
@@ -457,15 +327,20 @@ void attend_spans(
     cudaStream_t stream, const AttentionProblem& problem, const SpanParts& parts, int64_t first_row,
     int64_t rows
 ) {
+  const auto with = [&](auto scores) {
+    launch_attention<decltype(scores)>(stream, problem, parts, first_row, rows);
+  };
   const bool two_heads = cta_heads(problem) == 2;
+  const bool tensor = !problem.is_exact && !two_heads && problem.keys.bits <= 16 &&
+                      problem.head_dim % exl3::kKvGroup == 0;
   if (problem.head_dim > 128) {
-    launch_attention<4, 32>(stream, problem, parts, first_row, rows);
+    with(FloatScores<4, 32>());
   } else if (problem.head_dim > 64) {
-    two_heads ? launch_attention<2, 16>(stream, problem, parts, first_row, rows)
-              : launch_attention<4, 16>(stream, problem, parts, first_row, rows);
+    if (tensor) return with(TensorScores<16>());
+    two_heads ? with(FloatScores<2, 16>()) : with(FloatScores<4, 16>());
   } else {
-    two_heads ? launch_attention<2, 8>(stream, problem, parts, first_row, rows)
-              : launch_attention<4, 8>(stream, problem, parts, first_row, rows);
+    if (tensor) return with(TensorScores<8>());
+    two_heads ? with(FloatScores<2, 8>()) : with(FloatScores<4, 8>());
   }
 }
 

@@ -32,14 +32,15 @@ struct AttentionProblem {
   int window = 0;
   int max_kv_length = 0;  // no row sees more positions
   float scale = 1.0f;
+  bool is_exact = false;  // no product may be rounded
 };
 
 /// Bytes of scratch memory that attention() needs for this problem.
 size_t attention_scratch_bytes(const AttentionProblem& problem);
 
-/// In fp32, for any shape and type. positions, row_begin, page_table, and the keys and values of
-/// earlier steps are read before the kernels in front have ended: those must not write them.
-/// scratch: attention_scratch_bytes(problem), aligned to 16.
+/// For any shape and type, to fp32's precision. positions, row_begin, page_table, and the keys and
+/// values of earlier steps are read before the kernels in front have ended: those must not write
+/// them. scratch: attention_scratch_bytes(problem), aligned to 16.
 void attention(cudaStream_t stream, const AttentionProblem& problem, void* scratch);
 
 /// An EXL3 layer that reads what attention computes.

@@ -6,6 +6,7 @@
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/kernel_views.h"
 #include "backend/cuda/kernels/exl3_gated_quantize.h"
+#include "backend/cuda/kernels/exl3_gated_stage.h"
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 #include "backend/cuda/kernels/exl3_rope_store.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
@@ -29,8 +30,8 @@ CudaOps::Pass CudaOps::normed_pass(const ResidualStream& stream, Layers layers) 
   return fits ? pass : Pass{};
 }
 
-NormQuantizeProblem CudaOps::norm_quantize(
-    ResidualStream& stream, const StreamNorm& norm, Layers layers
+CudaOps::Inputs CudaOps::round_normed(
+    ResidualStream& stream, const StreamNorm& norm, Layers layers, const Pass& pass
 ) {
   const int64_t rows = stream.x.rows();
   NormQuantizeProblem problem;
@@ -47,23 +48,25 @@ NormQuantizeProblem CudaOps::norm_quantize(
   problem.dim = stream.x.row_size();
   TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
   problem.num_matrices = static_cast<int>(layers.size());
+  const Inputs inputs = room_for_inputs(layers, rows, pass);
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.suh[i] = layers[i]->exl3().suh;
-    problem.out[i] = room_for_input(layers[i]->exl3(), rows);
+    problem.out[i] = inputs.quantized[i];
+    problem.staged[i] = inputs.staged[i];
   }
-  exl3_norm_quantize(stream_, problem);
+  pass.by_wgmma ? exl3_norm_stage(stream_, problem) : exl3_norm_quantize(stream_, problem);
   stream.has_addend = false;
   stream.unfinished = nullptr;
-  return problem;
+  return inputs;
 }
 
 void CudaOps::leave_in_stream(
-    const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, const Pass& pass
+    const CudaLinear& layer, const Inputs& input, ResidualStream& stream, const Pass& pass
 ) {
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   const CudaLinear* layers[] = {&layer};
   const Exl3Products products[] = {products_of(layer.exl3(), floats(stream.addend))};
-  multiply(layers, std::span(&input, 1), products, stream.x.rows(), pass);
+  multiply(layers, input, products, stream.x.rows(), pass);
   stream.has_addend = true;
   stream.unfinished = &layer;
 }
@@ -87,8 +90,7 @@ void CudaOps::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStre
   }
   check_linear(x, *layers[0], stream.addend);
   const auto scope = workspace_.scope();
-  const QuantizeProblem quantized = quantize(x, layers);
-  leave_in_stream(*layers[0], quantized.out[0], stream, pass);
+  leave_in_stream(*layers[0], round_inputs(x, layers, pass), stream, pass);
 }
 
 void CudaOps::norm_linear_group(
@@ -101,10 +103,10 @@ void CudaOps::norm_linear_group(
   if (!pass) return Ops::norm_linear_group(stream, norm, weights, outputs);
   for (size_t i = 0; i < layers.size(); ++i) check_linear(stream.x, *layers[i], outputs[i]);
   const auto scope = workspace_.scope();
-  const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
+  const Inputs inputs = round_normed(stream, norm, layers, pass);
   const int64_t rows = stream.x.rows();
   const Products products = room_for_products(layers, rows);
-  multiply(layers, input.out, products, rows, pass);
+  multiply(layers, inputs, products, rows, pass);
   rotate_outputs(products, outputs);
 }
 
@@ -132,9 +134,9 @@ void CudaOps::qkv_rope_store(
   TRELLIS_CHECK(2 * half <= args.head_dim, "the rotated part of a head");
 
   const auto scope = workspace_.scope();
-  const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
+  const Inputs inputs = round_normed(stream, norm, layers, pass);
   const Products products = room_for_products(layers, rows);
-  multiply(layers, input.out, products, rows, pass);
+  multiply(layers, inputs, products, rows, pass);
   RopeStoreProblem problem;
   problem.queries = products[0];
   problem.keys = products[1];
@@ -178,14 +180,16 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
   TRELLIS_CHECK_EQ(stream.x.row_size(), down.out_features, "outputs of down");
 
   const auto scope = workspace_.scope();
-  const NormQuantizeProblem input = norm_quantize(stream, args.norm, list.layers());
+  const Inputs inputs = round_normed(stream, args.norm, list.layers(), pass);
   const Products products = room_for_products(list.layers(), rows);
-  multiply(list.layers(), input.out, products, rows, pass);
-  const GatedQuantizeProblem gated = {
-      products[0], products[1], down.suh, room_for_input(down, rows), rows
-  };
-  exl3_gated_quantize(stream_, gated);
-  leave_in_stream(*downs[0], gated.out, stream, down_pass);
+  multiply(list.layers(), inputs, products, rows, pass);
+  const Inputs gated = room_for_inputs(downs, rows, down_pass);
+  if (down_pass.by_wgmma) {
+    exl3_gated_stage(stream_, {products[0], products[1], down.suh, gated.staged[0], rows});
+  } else {
+    exl3_gated_quantize(stream_, {products[0], products[1], down.suh, gated.quantized[0], rows});
+  }
+  leave_in_stream(*downs[0], gated, stream, down_pass);
 }
 
 }  // namespace trellis::cuda

@@ -7,6 +7,7 @@
 #include "backend/cuda/device/exl3_block.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
+#include "backend/cuda/device/stage_row.cuh"
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 
 namespace trellis::cuda {
@@ -37,16 +38,16 @@ __device__ __forceinline__ void add_block(
 }
 
 /// kWarpBlocks: blocks of a row that a warp holds.
-template <int kWarpBlocks>
+template <int kWarpBlocks, bool kStaged>
 __global__ void __launch_bounds__(kMostThreads)
     norm_quantize_kernel(const __grid_constant__ NormQuantizeProblem problem) {
   __shared__ float warp_squares[kMostWarps];
+  __shared__ float scratch[2 * kMostRowWarps];
   dependents_launch();
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   const int64_t row = blockIdx.x;
   const int64_t blocks = problem.dim / kBlock;
-  const int64_t padded_blocks = problem.out[0].stride / kBlock;
 
   float weight[kWarpBlocks][kLaneNumbers] = {};
   LaneScales svh[kWarpBlocks] = {};
@@ -87,31 +88,50 @@ __global__ void __launch_bounds__(kMostThreads)
   // One body for all matrices: each warp runs it a few times only, so its length counts.
 #pragma unroll 1
   for (int m = 0; m < problem.num_matrices; ++m) {
+    float input[kWarpBlocks][kLaneNumbers];
 #pragma unroll
     for (int b = 0; b < kWarpBlocks; ++b) {
-      const int64_t block = warp + b * warps;
-      const LaneScales current = suh[b];
-      if (m + 1 < problem.num_matrices && block < blocks) {
-        suh[b] = load_scales(problem.suh[m + 1], block);
-      }
-      float input[kLaneNumbers];
 #pragma unroll
-      for (int i = 0; i < kLaneNumbers; ++i) input[i] = v[b][i];
-      if (block < padded_blocks) store_input(input, current, problem.out[m], row, block);
+      for (int i = 0; i < kLaneNumbers; ++i) input[b][i] = v[b][i];
+    }
+    if constexpr (kStaged) {
+      float* own_scratch = scratch + m % 2 * kMostRowWarps;
+      stage_row(input, problem.suh[m], blocks, problem.staged[m], row, own_scratch);
+    } else {
+#pragma unroll
+      for (int b = 0; b < kWarpBlocks; ++b) {
+        const int64_t block = warp + b * warps;
+        const LaneScales current = suh[b];
+        if (m + 1 < problem.num_matrices && block < blocks) {
+          suh[b] = load_scales(problem.suh[m + 1], block);
+        }
+        const bool inside = block < problem.out[m].stride / kBlock;
+        if (inside) store_input(input[b], current, problem.out[m], row, block);
+      }
     }
   }
+}
+
+/// blocks: of a row, with those behind it up to a whole chunk of the layout.
+template <bool kStaged>
+void launch_blocks(cudaStream_t stream, const NormQuantizeProblem& problem, int64_t blocks) {
+  const bool fits_once = blocks <= kMostWarps;
+  const int64_t warps = fits_once ? blocks : (blocks + kMostWarpBlocks - 1) / kMostWarpBlocks;
+  launch(
+      stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
+      fits_once ? norm_quantize_kernel<1, kStaged> : norm_quantize_kernel<kMostWarpBlocks, kStaged>,
+      problem
+  );
 }
 
 }  // namespace
 
 void exl3_norm_quantize(cudaStream_t stream, const NormQuantizeProblem& problem) {
-  const int64_t blocks = problem.out[0].stride / kBlock;
-  const bool fits_once = blocks <= kMostWarps;
-  const int64_t warps = fits_once ? blocks : (blocks + kMostWarpBlocks - 1) / kMostWarpBlocks;
-  launch(
-      stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
-      fits_once ? norm_quantize_kernel<1> : norm_quantize_kernel<kMostWarpBlocks>, problem
-  );
+  launch_blocks<false>(stream, problem, problem.out[0].stride / kBlock);
+}
+
+void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
+  launch_blocks<true>(stream, problem, problem.staged[0].steps / 2);
 }
 
 }  // namespace trellis::cuda

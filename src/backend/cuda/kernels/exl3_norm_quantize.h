@@ -1,8 +1,9 @@
-// From the residual stream to the input of EXL3 layers: what stands between the GEMV whose output
-// is added to the stream and the GEMVs that read it, in one launch.
+// From the residual stream to the input of EXL3 layers: what stands between the product whose
+// output is added to the stream and the products that read it, in one launch.
 #pragma once
 
 #include "backend/cuda/kernels/exl3_quantize.h"
+#include "backend/cuda/kernels/exl3_stage_input.h"
 
 #include <cuda_runtime.h>
 
@@ -21,12 +22,15 @@ struct NormQuantizeProblem {
   float epsilon = 0.0f;
   int num_matrices = 0;
   const uint16_t* suh[kMostMatrices] = {};
-  QuantizedInput out[kMostMatrices];  // of equal strides
+  QuantizedInput out[kMostMatrices];  // of equal strides: what exl3_norm_quantize() fills
+  StagedInput staged[kMostMatrices];  // of equal steps: what exl3_norm_stage() fills
   int64_t rows = 0;
   int64_t dim = 0;  // a multiple of 128, at most kMostNormNumbers: the inputs of every matrix
 };
 
 /// x += addend; then rounds H(suh * rms_norm(x)) into problem.out of every matrix.
 void exl3_norm_quantize(cudaStream_t stream, const NormQuantizeProblem& problem);
+/// The same into problem.staged.
+void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem);
 
 }  // namespace trellis::cuda

@@ -126,7 +126,7 @@ OpGroup norm_linear_group_group() {
     }
   }
   // 384 numbers end inside a chunk of 3 bits; 4224 are more than one block to a warp.
-  for (const int64_t rows : {1, 5}) {
+  for (const int64_t rows : {1, 5, 40}) {
     add(kMcg, kMcg, {384, rows, Before::kLayer, true});
     add(kMul1, kMul1, {200, rows, Before::kLayer, true});
     add(kMul1, kMcg, {256, rows});
@@ -174,7 +174,7 @@ OpGroup mlp_group() {
     group.cases.push_back(mlp_case(gate, up, intermediate, shape, seed += 100));
   };
   for (const int64_t rows : {1, 3, 8, 9, 33}) add(kMul1, kMul1, 384, {256, rows});
-  for (const int64_t rows : {1, 5}) {
+  for (const int64_t rows : {1, 5, 40}) {
     add(kMcg, kMcg, 640, {128, rows, Before::kNothing, true});
     add(kMul1, kMul1, 300, {200, rows, Before::kOutputs, true});
     add(kMul1, kMul1, 300, {256, rows});

@@ -7,6 +7,7 @@
 #include "backend/cuda/kernel_views.h"
 #include "backend/cuda/kernels/attention.h"
 #include "backend/cuda/kernels/exl3_gated_quantize.h"
+#include "backend/cuda/kernels/exl3_gated_stage.h"
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 #include "backend/cuda/kernels/exl3_rope_store.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
@@ -27,11 +28,12 @@ bool has_whole_outputs(const Exl3Matrix& matrix) {
 CudaOps::Pass CudaOps::normed_pass(const ResidualStream& stream, Layers layers) const {
   const int64_t dim = stream.x.row_size();
   const Pass pass = pass_over(layers, stream.x.rows());
-  return pass && layers[0]->exl3().padded_in() == dim ? pass : Pass{};
+  const bool is_held = !pass.by_wgmma || dim <= kMostNormStageNumbers;
+  return pass && is_held && layers[0]->exl3().padded_in() == dim ? pass : Pass{};
 }
 
-NormQuantizeProblem CudaOps::norm_quantize(
-    ResidualStream& stream, const StreamNorm& norm, Layers layers
+CudaOps::Inputs CudaOps::round_normed(
+    ResidualStream& stream, const StreamNorm& norm, Layers layers, const Pass& pass
 ) {
   const int64_t rows = stream.x.rows();
   NormQuantizeProblem problem;
@@ -43,32 +45,37 @@ NormQuantizeProblem CudaOps::norm_quantize(
     problem.addend = floats(stream.addend);
   }
   problem.weight = norm.weight.as<float>();
+  problem.epsilon = norm.epsilon;
   problem.rows = rows;
   problem.dim = stream.x.row_size();
   TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
   problem.num_matrices = static_cast<int>(layers.size());
+  Inputs inputs = room_for_inputs(layers, rows, pass);
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.suh[i] = layers[i]->exl3().suh;
-    QuantizedInput& out = problem.out[i];
-    out = room_for_input(layers[i]->exl3(), rows);
-    const Shape blocks = {rows, out.stride / exl3::kHadamardBlock};
-    out.norm.squares = workspace_.tensor(blocks, DType::kFloat32).as<float>();
-    out.norm.inverse_count = 1.0f / static_cast<float>(problem.dim);
-    out.norm.epsilon = norm.epsilon;
+    if (!pass.by_wgmma) {
+      const Shape blocks = {rows, inputs.quantized[i].stride / exl3::kHadamardBlock};
+      const Tensor squares = workspace_.tensor(blocks, DType::kFloat32);
+      inputs.quantized[i].norm = {
+          squares.as<float>(), 1.0f / static_cast<float>(problem.dim), norm.epsilon
+      };
+    }
+    problem.out[i] = inputs.quantized[i];
+    problem.staged[i] = inputs.staged[i];
   }
-  exl3_norm_quantize(stream_, problem);
+  pass.by_wgmma ? exl3_norm_stage(stream_, problem) : exl3_norm_quantize(stream_, problem);
   stream.has_addend = false;
   stream.unfinished = nullptr;
-  return problem;
+  return inputs;
 }
 
 void CudaOps::leave_in_stream(
-    const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, const Pass& pass
+    const CudaLinear& layer, const Inputs& input, ResidualStream& stream, const Pass& pass
 ) {
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   const CudaLinear* layers[] = {&layer};
   const Exl3Products products[] = {products_of(layer.exl3(), floats(stream.addend))};
-  multiply(layers, std::span(&input, 1), products, stream.x.rows(), pass);
+  multiply(layers, input, products, stream.x.rows(), pass);
   stream.has_addend = true;
   stream.unfinished = &layer;
 }
@@ -92,8 +99,7 @@ void CudaOps::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStre
   }
   check_linear(x, *layers[0], stream.addend);
   const auto scope = workspace_.scope();
-  const QuantizeProblem quantized = quantize(x, layers);
-  leave_in_stream(*layers[0], quantized.out[0], stream, pass);
+  leave_in_stream(*layers[0], round_inputs(x, layers, pass), stream, pass);
 }
 
 void CudaOps::norm_linear_group(
@@ -106,10 +112,10 @@ void CudaOps::norm_linear_group(
   if (!pass) return Ops::norm_linear_group(stream, norm, weights, outputs);
   for (size_t i = 0; i < layers.size(); ++i) check_linear(stream.x, *layers[i], outputs[i]);
   const auto scope = workspace_.scope();
-  const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
+  const Inputs inputs = round_normed(stream, norm, layers, pass);
   const int64_t rows = stream.x.rows();
   const Products products = room_for_products(layers, rows);
-  multiply(layers, input.out, products, rows, pass);
+  multiply(layers, inputs, products, rows, pass);
   rotate_outputs(products, outputs);
 }
 
@@ -137,9 +143,9 @@ void CudaOps::qkv_rope_store(
   TRELLIS_CHECK(2 * half <= args.head_dim, "the rotated part of a head");
 
   const auto scope = workspace_.scope();
-  const NormQuantizeProblem input = norm_quantize(stream, norm, layers);
+  const Inputs inputs = round_normed(stream, norm, layers, pass);
   const Products products = room_for_products(layers, rows);
-  multiply(layers, input.out, products, rows, pass);
+  multiply(layers, inputs, products, rows, pass);
   RopeStoreProblem problem;
   problem.queries = products[0];
   problem.keys = products[1];
@@ -170,16 +176,17 @@ void CudaOps::attention_linear_add(
   const CudaLinear* layers[] = {&layer};
   const int64_t rows = args.queries.rows();
   const Pass pass = pass_over(layers, rows);
-  if (rows > kFewRows || !pass || !has_whole_outputs(layer.exl3()) ||
+  if (rows > kFewRows || !pass || pass.by_wgmma || !has_whole_outputs(layer.exl3()) ||
       layer.exl3().padded_in() != args.output.row_size()) {
     return Ops::attention_linear_add(args, step, weight, stream);
   }
   check_linear(args.output, layer, stream.addend);
   const auto scope = workspace_.scope();
   const AttentionProblem problem = attention_problem(args, step);
-  const QuantizedInput input = room_for_input(layer.exl3(), problem.rows);
-  attention_quantize(stream_, problem, attention_scratch(problem), {layer.exl3().suh, input});
-  leave_in_stream(layer, input, stream, pass);
+  const Inputs inputs = room_for_inputs(layers, rows, pass);
+  const AttentionReader reader = {layer.exl3().suh, inputs.quantized[0]};
+  attention_quantize(stream_, problem, attention_scratch(problem), reader);
+  leave_in_stream(layer, inputs, stream, pass);
 }
 
 void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
@@ -203,14 +210,16 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
   TRELLIS_CHECK_EQ(stream.x.row_size(), down.out_features, "outputs of down");
 
   const auto scope = workspace_.scope();
-  const NormQuantizeProblem input = norm_quantize(stream, args.norm, list.layers());
+  const Inputs inputs = round_normed(stream, args.norm, list.layers(), pass);
   const Products products = room_for_products(list.layers(), rows);
-  multiply(list.layers(), input.out, products, rows, pass);
-  const GatedQuantizeProblem gated = {
-      products[0], products[1], down.suh, room_for_input(down, rows), rows
-  };
-  exl3_gated_quantize(stream_, gated);
-  leave_in_stream(*downs[0], gated.out, stream, down_pass);
+  multiply(list.layers(), inputs, products, rows, pass);
+  const Inputs gated = room_for_inputs(downs, rows, down_pass);
+  if (down_pass.by_wgmma) {
+    exl3_gated_stage(stream_, {products[0], products[1], down.suh, gated.staged[0], rows});
+  } else {
+    exl3_gated_quantize(stream_, {products[0], products[1], down.suh, gated.quantized[0], rows});
+  }
+  leave_in_stream(*downs[0], gated, stream, down_pass);
 }
 
 }  // namespace trellis::cuda

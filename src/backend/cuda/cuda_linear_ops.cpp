@@ -83,31 +83,48 @@ CudaOps::Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
       if (fits) return {at_once, false};
     }
   }
-  return limits_.has_wgmma ? Pass{rows, true} : Pass{};
+  const bool can_stage = limits_.has_wgmma && first.padded_in() <= kMostStageInputs;
+  return can_stage ? Pass{rows, true} : Pass{};
 }
 
-QuantizedInput CudaOps::room_for_input(const Exl3Matrix& matrix, int64_t rows) {
-  QuantizedInput input;
-  input.stride = quantized_stride(matrix);
-  input.integers = workspace_.tensor({rows, input.stride}, DType::kInt16).as<int16_t>();
-  input.scales = workspace_.tensor({rows, input.stride / 128}, DType::kFloat32).as<float>();
-  return input;
-}
-
-QuantizeProblem CudaOps::quantize(ConstTensor x, Layers layers) {
-  const int64_t rows = x.rows();
-  QuantizeProblem problem;
-  problem.num_matrices = static_cast<int>(layers.size());
-  problem.x = floats(x);
-  problem.rows = rows;
-  problem.in_features = x.row_size();
+CudaOps::Inputs CudaOps::room_for_inputs(Layers layers, int64_t rows, const Pass& pass) {
+  Inputs inputs;
   for (size_t i = 0; i < layers.size(); ++i) {
-    const Exl3Matrix& matrix = layers[i]->exl3();
-    problem.out[i] = room_for_input(matrix, rows);
-    problem.suh[i] = matrix.suh;
+    const int64_t stride = quantized_stride(layers[i]->exl3());
+    if (pass.by_wgmma) {
+      const int64_t steps = stride / kStepInputs;
+      const int64_t blocks = stage_halves(rows, steps) / kStepInputs;
+      const Tensor halves = workspace_.tensor({blocks, kStepInputs}, DType::kFloat16);
+      const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
+      inputs.staged[i] = {halves.as<uint16_t>(), units.as<float>(), static_cast<int>(steps)};
+    } else {
+      const Tensor integers = workspace_.tensor({rows, stride}, DType::kInt16);
+      const Tensor scales = workspace_.tensor({rows, stride / 128}, DType::kFloat32);
+      inputs.quantized[i] = {integers.as<int16_t>(), scales.as<float>(), stride};
+    }
   }
-  exl3_quantize_input(stream_, problem);
-  return problem;
+  return inputs;
+}
+
+CudaOps::Inputs CudaOps::round_inputs(ConstTensor x, Layers layers, const Pass& pass) {
+  const Inputs inputs = room_for_inputs(layers, x.rows(), pass);
+  const auto fill = [&](auto problem, const auto& out) {
+    problem.num_matrices = static_cast<int>(layers.size());
+    problem.x = floats(x);
+    problem.rows = x.rows();
+    problem.in_features = x.row_size();
+    for (size_t i = 0; i < layers.size(); ++i) {
+      problem.out[i] = out[i];
+      problem.suh[i] = layers[i]->exl3().suh;
+    }
+    return problem;
+  };
+  if (pass.by_wgmma) {
+    exl3_stage_input(stream_, fill(StageProblem(), inputs.staged));
+  } else {
+    exl3_quantize_input(stream_, fill(QuantizeProblem(), inputs.quantized));
+  }
+  return inputs;
 }
 
 CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows) {
@@ -121,13 +138,13 @@ CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows) {
 }
 
 void CudaOps::multiply(
-    Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
-    int64_t rows, const Pass& pass
+    Layers layers, const Inputs& inputs, std::span<const Exl3Products> products, int64_t rows,
+    const Pass& pass
 ) {
   if (pass.by_wgmma) {
-    multiply_by_wgmma(layers, inputs, products, rows);
+    multiply_by_wgmma(layers, inputs.staged, products, rows);
   } else {
-    multiply_by_gemv(layers, inputs, products, rows, pass.rows);
+    multiply_by_gemv(layers, inputs.quantized, products, rows, pass.rows);
   }
 }
 
@@ -158,32 +175,24 @@ void CudaOps::multiply_by_gemv(
 }
 
 void CudaOps::multiply_by_wgmma(
-    Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+    Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
     int64_t rows
 ) {
   const auto scope = workspace_.scope();
   const Exl3Matrix& first = layers[0]->exl3();
-  StageProblem stage;
-  stage.num_matrices = static_cast<int>(layers.size());
-  stage.rows = rows;
   WgmmaProblem problem;
-  problem.num_matrices = stage.num_matrices;
+  problem.num_matrices = static_cast<int>(layers.size());
   problem.bits = first.layout.bits;
   problem.codebook = first.codebook;
   problem.chunks = static_cast<int>(first.layout.chunks());
-  problem.rows = rows;
   problem.segments = wgmma_segments(first.padded_in());
+  problem.rows = rows;
   int64_t columns = 0;
-  for (const Exl3Products& product : products) columns += product.padded_out;
+  for (size_t i = 0; i < layers.size(); ++i) columns += products[i].padded_out;
   const WgmmaTile tile = wgmma_tile(rows, columns, problem.segments, limits_.num_sms);
   for (size_t i = 0; i < layers.size(); ++i) {
-    const int64_t blocks = stage_halves(rows, inputs[i].stride / kStepInputs) / kStepInputs;
-    const Tensor halves = workspace_.tensor({blocks, kStepInputs}, DType::kFloat16);
-    const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
-    stage.in[i] = inputs[i];
-    stage.out[i] = {halves.as<uint16_t>(), units.as<float>()};
     problem.matrices[i].words = layers[i]->exl3().words;
-    problem.matrices[i].input = stage.out[i];
+    problem.matrices[i].input = inputs[i];
     problem.matrices[i].y = products[i].inner;
     problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
     if (!tile.spread) continue;
@@ -191,7 +200,6 @@ void CudaOps::multiply_by_wgmma(
         workspace_.tensor({problem.segments - 1, rows, products[i].padded_out}, DType::kFloat32);
     problem.matrices[i].parts = parts.as<float>();
   }
-  exl3_stage_input(stream_, stage);
   exl3_wgmma(stream_, problem, tile);
   if (!tile.spread) return;
   for (size_t i = 0; i < layers.size(); ++i) {
@@ -206,9 +214,9 @@ void CudaOps::exl3_in_passes(
     ConstTensor x, Layers layers, std::span<const Tensor> outputs, const Pass& pass
 ) {
   const auto scope = workspace_.scope();
-  const QuantizeProblem quantized = quantize(x, layers);
+  const Inputs inputs = round_inputs(x, layers, pass);
   const Products products = room_for_products(layers, x.rows());
-  multiply(layers, quantized.out, products, x.rows(), pass);
+  multiply(layers, inputs, products, x.rows(), pass);
   rotate_outputs(products, outputs);
 }
 
@@ -253,11 +261,11 @@ void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
   const int64_t rows = x.rows();
   const auto scope = workspace_.scope();
   const CudaLinear* layers[] = {&layer};
-  const QuantizeProblem quantized = quantize(x, layers);
+  const Inputs inputs = round_inputs(x, layers, {});
   const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
   const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
   halves_of_quantized(
-      stream_, quantized.out[0], halves.as<uint16_t>(), units.as<float>(), rows, in
+      stream_, inputs.quantized[0], halves.as<uint16_t>(), units.as<float>(), rows, in
   );
   multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
     HalfMatmulProblem problem;

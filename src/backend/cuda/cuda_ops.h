@@ -3,8 +3,8 @@
 #pragma once
 
 #include "backend/backend.h"
-#include "backend/cuda/kernels/exl3_norm_quantize.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
+#include "backend/cuda/kernels/exl3_stage_input.h"
 
 #include <cuda_runtime.h>
 
@@ -111,16 +111,22 @@ class CudaOps final : public Ops {
   /// None where the layers do not go together, activations are exact, or the GPU has no wgmma for
   /// what the GEMV cannot do.
   Pass pass_over(Layers layers, int64_t rows) const;
-  /// Memory for a matrix's rounded input, in the workspace's current scope.
-  QuantizedInput room_for_input(const Exl3Matrix& matrix, int64_t rows);
-  /// Rounds the input of layers that share it to 16 bits, into the workspace's current scope.
-  QuantizeProblem quantize(ConstTensor x, Layers layers);
+  /// Rounded rows for layers, in the form that their pass multiplies.
+  struct Inputs {
+    std::array<QuantizedInput, kMostMatrices> quantized;
+    std::array<StagedInput, kMostMatrices> staged;  // by wgmma
+  };
+
+  /// Memory for the layers' rounded inputs, in the workspace's current scope.
+  Inputs room_for_inputs(Layers layers, int64_t rows, const Pass& pass);
+  /// Rounds the input of layers that share it, into the workspace's current scope.
+  Inputs round_inputs(ConstTensor x, Layers layers, const Pass& pass);
   /// Memory for the layers' products, in the workspace's current scope.
   Products room_for_products(Layers layers, int64_t rows);
   /// Multiplies rounded inputs, all layers in one launch a pass.
   void multiply(
-      Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
-      int64_t rows, const Pass& pass
+      Layers layers, const Inputs& inputs, std::span<const Exl3Products> products, int64_t rows,
+      const Pass& pass
   );
   /// Streams the weights over at_once rows a pass.
   void multiply_by_gemv(
@@ -129,12 +135,12 @@ class CudaOps final : public Ops {
   );
   /// On the tensor cores, whose warps decode the weights.
   void multiply_by_wgmma(
-      Layers layers, std::span<const QuantizedInput> inputs, std::span<const Exl3Products> products,
+      Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
       int64_t rows
   );
   /// Finishes products, one output each.
   void rotate_outputs(const Products& products, std::span<const Tensor> outputs);
-  /// The layers' outputs by quantize(), multiply(), and the rotation of the products.
+  /// The layers' outputs by round_inputs(), multiply(), and the rotation of the products.
   void exl3_in_passes(
       ConstTensor x, Layers layers, std::span<const Tensor> outputs, const Pass& pass
   );
@@ -147,14 +153,16 @@ class CudaOps final : public Ops {
   template <typename Multiply>
   void multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply);
 
-  /// pass_over() layers that read the stream, or none where norm_quantize() cannot serve them.
+  /// pass_over() layers that read the stream, or none where round_normed() cannot serve them.
   Pass normed_pass(const ResidualStream& stream, Layers layers) const;
   /// Settles the stream and rounds its normalised rows for the layers that read them, into the
   /// workspace's current scope.
-  NormQuantizeProblem norm_quantize(ResidualStream& stream, const StreamNorm& norm, Layers layers);
+  Inputs round_normed(
+      ResidualStream& stream, const StreamNorm& norm, Layers layers, const Pass& pass
+  );
   /// Multiplies a layer's rounded input and leaves the products as the stream's addend.
   void leave_in_stream(
-      const CudaLinear& layer, const QuantizedInput& input, ResidualStream& stream, const Pass& pass
+      const CudaLinear& layer, const Inputs& input, ResidualStream& stream, const Pass& pass
   );
 
   const Backend& backend_;

@@ -16,8 +16,6 @@ struct WgmmaShape {
   static constexpr int kGroupColumns = 64;
   static constexpr int kMostGroups = 2;
   static constexpr int threads(int groups) { return groups * kGroupWarps * 32; }
-  /// With fewer rows a CTA's sums leave room for another, whose decoding fills this one's gaps.
-  static constexpr int kCtasPerSm = kRows == 256 ? 1 : 2;
 
   // The ring of activations: stages of 64 inputs of all rows, which the warpgroups share.
   static constexpr int kStageBlocks = kRows / kStageRows;
@@ -32,13 +30,18 @@ struct WgmmaShape {
   static constexpr int kSlots = std::clamp((kRows == 256 ? 8192 : 6144) / kSlotBytes, 2, 8);
   static constexpr int kRingBytes = kSlots * kSlotBytes;
 
-  // Dynamic shared memory: stages, rings, and for every stage a barrier of its arrival and one of
-  // its release.
+  // Dynamic shared memory: stages, rings, the units of the rows, and for every stage a barrier of
+  // its arrival and one of its release.
   static constexpr int kRingOffset = kStages * kStageBytes;
-  static constexpr int barrier_offset(int groups) {
+  static constexpr int units_offset(int groups) {
     return kRingOffset + groups * kGroupWarps * kRingBytes;
   }
+  static constexpr int barrier_offset(int groups) { return units_offset(groups) + kRows * 4; }
   static constexpr int shared_bytes(int groups) { return barrier_offset(groups) + kStages * 16; }
+
+  /// With fewer rows a CTA leaves room for another, whose decoding fills this one's gaps. An SM has
+  /// 228 KiB, of which a CTA takes one more than it asks for.
+  static constexpr int kCtasPerSm = 2 * (shared_bytes(kMostGroups) + 1024) <= 228 * 1024 ? 2 : 1;
 };
 
 }  // namespace trellis::cuda

@@ -112,6 +112,7 @@ __global__ void __launch_bounds__(
     }
     const WgmmaMatrix& matrix = problem.matrices[index];
     const int64_t first_row = static_cast<int64_t>(blockIdx.x) * kRows;
+    const int rows = static_cast<int>(min(problem.rows - first_row, int64_t{kRows}));
     const int chunks = problem.chunks;
     const int segment_chunks = (chunks + problem.segments - 1) / problem.segments;
     const bool one_segment = gridDim.z > 1;
@@ -122,10 +123,7 @@ __global__ void __launch_bounds__(
     const int end_step = end_chunk * Shape::kSteps;
     const int first_refetch = first_chunk * Shape::kSteps + Shape::kStages;
     const int steps = chunks * Shape::kSteps;
-    const int64_t rows_left = problem.rows - first_row;
-    const int blocks = rows_left >= kRows
-                           ? Shape::kStageBlocks
-                           : (static_cast<int>(rows_left) + kStageRows - 1) / kStageRows;
+    const int blocks = (rows + kStageRows - 1) / kStageRows;
     const char* activations = reinterpret_cast<const char*>(matrix.input.halves) +
                               first_row / kStageRows * steps * kStageBlockBytes;
     const auto fetch = [&](int step, int stage) {
@@ -163,6 +161,11 @@ __global__ void __launch_bounds__(
     // One slot before the kernel in front has ended; every byte more would delay the activations.
     issue(ring);
     dependencies_wait();
+    float* units =
+        reinterpret_cast<float*>(shared + Shape::units_offset(warps / Shape::kGroupWarps));
+    for (int i = static_cast<int>(threadIdx.x); i < rows; i += warps * kWarp) {
+      units[i] = matrix.input.units[first_row + i];
+    }
     if (threadIdx.x == 0) {
 #pragma unroll 1
       for (int stage = 0; stage < Shape::kStages; ++stage) {
@@ -172,6 +175,7 @@ __global__ void __launch_bounds__(
     }
 #pragma unroll 1
     for (int s = 1; s < Shape::kSlots; ++s) issue(ring + s * Shape::kSlotBytes);
+    __syncthreads();  // the units are there
 
     uint32_t words[Shape::kPieces * 4];  // of the chunk that is being decoded
     const auto load_words = [&] {
@@ -202,23 +206,36 @@ __global__ void __launch_bounds__(
     // bytes of a row. What is added is what a kernel of its own would add.
     float sums[kRows / 2];
     const auto store_sums = [&](float* first, bool add) {
+      constexpr int kBatch = 2;  // pairs of a lane's rows that are on their way together
       const int64_t stride = matrix.columns;
       const int fresh_lane = thread_index() % kWarp;
-      const int64_t lane_row = first_row + fresh_lane % 4 * 2;
-      float* y = first + lane_row * stride + tile * kTileSize + fresh_lane / 4;
+      const int lane_row = fresh_lane % 4 * 2;
+      const int lane_rows = rows - lane_row;
+      const float* lane_units = units + lane_row;
+      float* y = first + (first_row + lane_row) * stride + tile * kTileSize + fresh_lane / 4;
 #pragma unroll
-      for (int j = 0; j < kRows / 8; ++j) {
+      for (int j = 0; j < kRows / 8; j += kBatch) {
+        float old[2 * kBatch][2] = {};
 #pragma unroll
-        for (int next = 0; next < 2; ++next) {
-          const int64_t row = lane_row + 8 * j + next;
-          if (row >= problem.rows) continue;
-          const float unit = matrix.input.units[row];
-          float* place = y + (8 * j + next) * stride;
-          const float low = __fmul_rn(sums[4 * j + next], unit);
-          const float high = __fmul_rn(sums[4 * j + 2 + next], unit);
-          place[0] = add ? __fadd_rn(place[0], low) : low;
-          place[8] = add ? __fadd_rn(place[8], high) : high;
+        for (int i = 0; i < 2 * kBatch; ++i) {
+          const int row = i / 2 * 8 + i % 2;
+          if (!add || 8 * j + row >= lane_rows) continue;
+          old[i][0] = y[row * stride];
+          old[i][1] = y[row * stride + 8];
         }
+#pragma unroll
+        for (int i = 0; i < 2 * kBatch; ++i) {
+          const int row = i / 2 * 8 + i % 2;
+          const float* sum = sums + 4 * (j + i / 2) + i % 2;
+          const float unit = lane_units[8 * j + row];
+          const float low = __fadd_rn(old[i][0], __fmul_rn(sum[0], unit));
+          const float high = __fadd_rn(old[i][1], __fmul_rn(sum[2], unit));
+          if (8 * j + row >= lane_rows) continue;
+          y[row * stride] = low;
+          y[row * stride + 8] = high;
+        }
+        y += 8 * kBatch * stride;
+        __syncwarp();  // so that the compiler keeps the batches apart, and their registers few
       }
     };
 

@@ -59,6 +59,7 @@ void BareModel::run_all(int64_t position, std::span<const int32_t> tokens) {
     TokenChoice greedy;
     greedy.vocab = static_cast<int32_t>(vocab_size());
     runner_.choose(std::vector<TokenChoice>(tokens.size(), greedy), {});
+    runner_.chosen();
   } else {
     runner_.logits(0, static_cast<int64_t>(tokens.size()));
   }

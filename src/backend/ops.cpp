@@ -8,6 +8,10 @@ void Ops::choose_tokens(const ChooseTokensArgs&) {
   TRELLIS_CHECK(false, "a backend that chooses tokens");
 }
 
+void Ops::take_chosen(ConstTensor, ConstTensor, Tensor) {
+  TRELLIS_CHECK(false, "a backend that chooses tokens");
+}
+
 void Ops::add_rms_norm(Tensor x, ConstTensor y, ConstTensor weight, float epsilon, Tensor out) {
   add(x, y);
   rms_norm(x, weight, epsilon, out);

@@ -68,6 +68,10 @@ class Ops {
   /// A row's choice depends on nothing but the row.
   virtual void choose_tokens(const ChooseTokensArgs& args);
 
+  /// Takes tokens that were chosen: token_ids[t] = max(chosen[rows[t]], 0) where rows[t] is not
+  /// negative; the others stay. token_ids, rows: [tokens] i32, chosen: [any] i32.
+  virtual void take_chosen(ConstTensor chosen, ConstTensor rows, Tensor token_ids);
+
   // --- Fused ops: the default bodies say what they mean.
 
   /// x += y, then out = rms_norm(x).

@@ -21,7 +21,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 #include <thread>
+#include <utility>
 
 namespace trellis {
 namespace {
@@ -87,10 +89,18 @@ class EngineImpl final : public Engine {
   void admit(bool idle);
   void start(Submission submission);
   void drop_cancelled();
+  /// Computes a step behind the choice that is under way, and begins the next choice: the device
+  /// goes on while the host works on tokens. What ends an answer is seen one step late.
   void run_step(const std::vector<Scheduler::Planned>& planned);
-  /// The next tokens of generations by row of the logits: nothing for those whose tokens the host
-  /// has to choose.
-  std::vector<std::optional<int32_t>> choose_on_device(const std::vector<Generation*>& rows);
+  /// Waits for the tokens that the device is choosing and appends them. Takes generations out of
+  /// next_rows whose rows of the step under way are of no use then.
+  void take_chosen(std::vector<Generation*>& next_rows);
+  /// Lets the device begin to choose the next tokens of generations, by row of the logits, as far
+  /// as they suit it.
+  void choose_on_device(const std::vector<Generation*>& rows);
+  /// Calls append_token(), which says whether the answer is complete. False where it is, or had to
+  /// be given up: the generation is gone then.
+  bool advance(Generation& generation, const std::function<bool()>& append_token);
   void finish(Generation& generation);
   void fail_all(const std::string& message);
 
@@ -108,6 +118,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<ModelRunner> runner_;
   std::unique_ptr<Scheduler> scheduler_;
   Generations generations_;
+  /// By row, the generations whose next tokens the device is choosing; null: of no use any more.
+  std::vector<Generation*> choosing_;
 
   BoundedQueue<Submission> inbox_{kInboxCapacity};
   std::atomic<bool> stopping_{false};
@@ -252,14 +264,14 @@ void EngineImpl::loop() {
     try {
       admit(generations_.empty());
       drop_cancelled();
-      const auto planned = scheduler_->plan();
-      if (!planned.empty()) run_step(planned);
+      run_step(scheduler_->plan());
     } catch (const std::exception& error) {
       failed_.store(true);
       fail_all(error.what());
       return;
     }
   }
+  if (!choosing_.empty()) runner_->chosen();  // nothing is under way when the runner ends
   fail_all("the engine was shut down");
 }
 
@@ -323,51 +335,78 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     return **it;
   };
   for (const auto& entry : planned) owner_of(entry.sequence).start();
-  runner_->compute(Scheduler::make_step(planned));
-  Scheduler::commit(planned);
-
   std::vector<Generation*> rows;  // whose logits they are
-  for (const auto& entry : planned) {
-    if (entry.wants_logits) rows.push_back(&owner_of(entry.sequence));
-  }
-  const std::vector<std::optional<int32_t>> chosen = choose_on_device(rows);
-  for (size_t row = 0; row < rows.size(); ++row) {
-    Generation& generation = *rows[row];
-    bool finished = true;
-    try {
-      finished = chosen[row] ? generation.advance(*chosen[row])
-                             : generation.advance(runner_->logits(static_cast<int64_t>(row), 1));
-    } catch (const DeviceError&) {
-      throw;
-    } catch (const std::exception& error) {
-      generation.end(FinishReason::kError, error.what());
+  if (!planned.empty()) {
+    runner_->compute(Scheduler::make_step(planned));
+    Scheduler::commit(planned);
+    for (const auto& entry : planned) {
+      if (entry.wants_logits) rows.push_back(&owner_of(entry.sequence));
     }
-    if (finished) finish(generation);
+  }
+  take_chosen(rows);
+  choose_on_device(rows);
+  for (size_t row = 0; row < rows.size(); ++row) {
+    Generation* generation = rows[row];
+    const bool waits = row < choosing_.size() && choosing_[row] != nullptr;
+    if (generation == nullptr || waits) continue;
+    advance(*generation, [&] {
+      return generation->advance(runner_->logits(static_cast<int64_t>(row), 1));
+    });
   }
 }
 
-std::vector<std::optional<int32_t>> EngineImpl::choose_on_device(
-    const std::vector<Generation*>& rows
-) {
-  std::vector<std::optional<int32_t>> chosen(rows.size());
-  if (!runner_->chooses_tokens()) return chosen;
+void EngineImpl::take_chosen(std::vector<Generation*>& next_rows) {
+  const std::vector<Generation*> rows = std::exchange(choosing_, {});
+  if (rows.empty()) return;
+  const std::span<const int32_t> tokens = runner_->chosen();
+  for (size_t row = 0; row < rows.size(); ++row) {
+    Generation* generation = rows[row];
+    if (generation == nullptr) continue;
+    const bool runs = advance(*generation, [&] { return generation->advance(tokens[row]); });
+    // The step that is under way is of no use to an answer that has ended, nor where no token was
+    // possible: it went on from id 0.
+    if (runs && tokens[row] >= 0) continue;
+    std::replace(next_rows.begin(), next_rows.end(), generation, static_cast<Generation*>(nullptr));
+    if (runs) generation->sequence().forget_last();
+  }
+}
+
+void EngineImpl::choose_on_device(const std::vector<Generation*>& rows) {
+  if (!runner_->chooses_tokens()) return;
+  std::vector<Generation*> choosing(rows.size());
   std::vector<TokenChoice> choices(rows.size());
   std::vector<TokenEdit> edits;
   bool any = false;
   for (size_t row = 0; row < rows.size(); ++row) {
-    if (!rows[row]->suits_device()) continue;
+    if (rows[row] == nullptr || !rows[row]->suits_device()) continue;
+    choosing[row] = rows[row];
     choices[row] = rows[row]->device_choice(static_cast<int32_t>(row), edits);
     any = true;
   }
-  if (!any) return chosen;
-  const std::span<const int32_t> tokens = runner_->choose(choices, edits);
+  if (!any) return;
+  runner_->choose(choices, edits);
+  choosing_ = std::move(choosing);
   for (size_t row = 0; row < rows.size(); ++row) {
-    if (choices[row].vocab > 0) chosen[row] = tokens[row];
+    if (choosing_[row] == nullptr) continue;
+    choosing_[row]->sequence().append_unknown(static_cast<int>(row));
   }
-  return chosen;
+}
+
+bool EngineImpl::advance(Generation& generation, const std::function<bool()>& append_token) {
+  bool finished = true;
+  try {
+    finished = append_token();
+  } catch (const DeviceError&) {
+    throw;
+  } catch (const std::exception& error) {
+    generation.end(FinishReason::kError, error.what());
+  }
+  if (finished) finish(generation);
+  return !finished;
 }
 
 void EngineImpl::finish(Generation& generation) {
+  std::replace(choosing_.begin(), choosing_.end(), &generation, static_cast<Generation*>(nullptr));
   scheduler_->remove(generation.sequence());
   std::erase_if(generations_, [&](const auto& entry) { return entry.get() == &generation; });
   if (!generations_.empty()) return;
@@ -381,6 +420,7 @@ void EngineImpl::fail_all(const std::string& message) {
     scheduler_->remove(generation->sequence());
   }
   generations_.clear();
+  choosing_.clear();
   inbox_.close();
   while (auto submission = inbox_.try_pop()) {
     submission->channel->fail(message);

@@ -55,7 +55,7 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   Event event;
   event.token_ids.push_back(token);
   if (logprob) event.logprobs.push_back(*std::move(logprob));
-  sequence_.tokens.push_back(token);
+  sequence_.append(token);
   const Clock::time_point now = Clock::now();
   if (usage_.decode_tokens++ == 0) {
     first_token_ = now;
@@ -63,7 +63,7 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   }
   usage_.decode_s = seconds_between(first_token_, now);
 
-  const bool full = static_cast<int64_t>(sequence_.tokens.size()) >= sequence_.max_tokens;
+  const bool full = sequence_.is_full();
   if (std::find(stop_ids_.begin(), stop_ids_.end(), token) != stop_ids_.end()) {
     event.text = held_text();
     event.finish_reason = FinishReason::kStop;

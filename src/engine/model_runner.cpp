@@ -58,6 +58,13 @@ DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
     staging_.insert(staging_.end(), pages.begin(), pages.begin() + static_cast<int64_t>(used));
     staging_.resize(staging_.size() + static_cast<size_t>(max_pages) - used, 0);
   }
+  // Of the last choice: each token's row, for tokens that the host does not know. -1: it does.
+  bool any_unknown = false;
+  for_each_token([&](const StepEntry& entry, size_t i) {
+    const bool unknown = entry.chosen_row >= 0 && i + 1 == entry.tokens.size();
+    any_unknown = any_unknown || unknown;
+    return unknown ? entry.chosen_row : -1;
+  });
 
   reserve_recorded(integers_, staging_.size() * sizeof(int32_t));
   backend_.upload(
@@ -75,6 +82,12 @@ DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
   result.logit_rows = array(5, {shape.num_logits});
   result.page_table = array(6, {shape.num_sequences, max_pages});
   result.max_kv_length = static_cast<int>(shape.kv_bound);
+  if (any_unknown) {
+    backend_.ops().take_chosen(
+        chosen_.view(DType::kInt32, {static_cast<int64_t>(num_chosen_)}),
+        array(7, {shape.num_tokens}), array(0, {shape.num_tokens})
+    );
+  }
   return result;
 }
 
@@ -108,9 +121,7 @@ std::span<const float> ModelRunner::run(const Step& step) {
   return logits(0, logits_.rows());
 }
 
-std::span<const int32_t> ModelRunner::choose(
-    std::span<const TokenChoice> choices, std::span<const TokenEdit> edits
-) {
+void ModelRunner::choose(std::span<const TokenChoice> choices, std::span<const TokenEdit> edits) {
   const auto rows = static_cast<int64_t>(choices.size());
   TRELLIS_CHECK_EQ(rows, logits_.rows(), "a choice for each row of logits");
   const auto reserve = [this](Buffer& buffer, size_t bytes) {
@@ -136,9 +147,16 @@ std::span<const int32_t> ModelRunner::choose(
   }
   args.chosen = chosen_.view(DType::kInt32, {rows});
   backend_.ops().choose_tokens(args);
-  host_chosen_.resize(choices.size());
-  if (rows > 0) backend_.download(args.chosen, host_chosen_.data());
-  return host_chosen_;
+  num_chosen_ = choices.size();
+  if (host_chosen_.bytes() < args.chosen.bytes()) {
+    host_chosen_ = backend_.allocate_staging(2 * args.chosen.bytes());
+  }
+  wait_for_chosen_ = backend_.start_download(args.chosen, host_chosen_.data());
+}
+
+std::span<const int32_t> ModelRunner::chosen() {
+  wait_for_chosen_();
+  return {static_cast<const int32_t*>(host_chosen_.data()), num_chosen_};
 }
 
 }  // namespace trellis

@@ -9,6 +9,7 @@
 #include "engine/step_shape.h"
 #include "model/model.h"
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -31,12 +32,12 @@ class ModelRunner {
 
   /// Whether choose() may be called.
   bool chooses_tokens() const { return backend_.ops().chooses_tokens(); }
-  /// Chooses a token from each row of logits on the device: -1 where none is possible, or where
-  /// nothing is to be chosen (TokenChoice). Rows that have edits are of no use afterwards. Valid
-  /// until the next call.
-  std::span<const int32_t> choose(
-      std::span<const TokenChoice> choices, std::span<const TokenEdit> edits
-  );
+  /// Begins to choose a token from each row of logits on the device. Rows that have edits are of no
+  /// use afterwards. The next step may already use the tokens (StepEntry::chosen_row).
+  void choose(std::span<const TokenChoice> choices, std::span<const TokenEdit> edits);
+  /// Waits for the tokens, though for no step that was begun since: -1 where none is possible, or
+  /// where nothing was to be chosen (TokenChoice). Valid until the next choose().
+  std::span<const int32_t> chosen();
 
   int64_t vocab_size() const { return model_.config().vocab_size; }
 
@@ -58,7 +59,9 @@ class ModelRunner {
   Buffer host_logits_;
   Buffer choices_;  // TokenChoice by row, then the edits
   Buffer chosen_;
-  std::vector<int32_t> host_chosen_;
+  Buffer host_chosen_;
+  size_t num_chosen_ = 0;
+  std::function<void()> wait_for_chosen_;
 };
 
 }  // namespace trellis

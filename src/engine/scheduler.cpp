@@ -18,6 +18,7 @@ std::vector<Scheduler::Planned> Scheduler::plan() {
   int64_t budget = std::max(options_.step_tokens, options_.max_sequences);
   std::vector<Planned> planned;
   const auto take = [&](Sequence& sequence) {
+    if (sequence.is_full() && sequence.chosen_row >= 0) return;  // only to be waited for
     const auto pending = static_cast<int64_t>(sequence.pending().size());
     const int64_t count = std::min(pending, budget);
     if (count == 0) return;
@@ -44,7 +45,7 @@ Step Scheduler::make_step(const std::vector<Planned>& planned) {
     step.entries.push_back(
         {&sequence.cache, sequence.num_computed,
          sequence.pending().first(static_cast<size_t>(entry.num_tokens)),
-         entry.wants_logits ? 1 : 0}
+         entry.wants_logits ? 1 : 0, entry.wants_logits ? sequence.chosen_row : -1}
     );
   }
   return step;

@@ -3,6 +3,7 @@
 
 #include "cache/sequence_cache.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -18,7 +19,31 @@ struct Sequence {
     return std::span(tokens).subspan(static_cast<size_t>(num_computed));
   }
 
+  /// Has all the tokens that it may have.
+  bool is_full() const { return static_cast<int64_t>(tokens.size()) >= max_tokens; }
+
+  /// Appends a token that a device has yet to choose, from this row of its logits.
+  void append_unknown(int row) {
+    tokens.push_back(0);
+    chosen_row = row;
+  }
+  /// Appends a token, or says what the unknown one is.
+  void append(int32_t token) {
+    if (chosen_row >= 0) {
+      tokens.back() = token;
+    } else {
+      tokens.push_back(token);
+    }
+    chosen_row = -1;
+  }
+
+  /// Has the last token computed anew.
+  void forget_last() {
+    num_computed = std::min(num_computed, static_cast<int64_t>(tokens.size()) - 1);
+  }
+
   std::vector<int32_t> tokens;  // the prompt, then what was generated
+  int chosen_row = -1;          // not negative: the last token is unknown
   int64_t max_tokens = 0;       // prompt and answer together; its pages are reserved on admission
   int64_t num_computed = 0;     // leading tokens that are in the cache
   SequenceCache cache;

@@ -15,7 +15,9 @@ struct StepEntry {
   const SequenceCache* cache = nullptr;  // has room for first_position + tokens.size() positions
   int64_t first_position = 0;
   std::span<const int32_t> tokens;
-  int num_logits = 0;  // how many of the last tokens want logits
+  int num_logits = 0;   // how many of the last tokens want logits
+  int chosen_row = -1;  // not negative: the last token is the one that ModelRunner::choose() was
+                        // last told to choose from this row, and the host may not know it yet
 };
 
 struct Step {

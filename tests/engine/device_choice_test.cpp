@@ -72,5 +72,43 @@ TEST_F(DeviceChoice, KeepsStopTokensBackUntilEnoughTokensHaveCome) {
   EXPECT_EQ(on_device.token_ids, on_host.token_ids);
 }
 
+/// The device has begun the next step by then.
+TEST_F(DeviceChoice, EndsAtAStopToken) {
+  Request request = asking(seeded(0.0f, 0), false);
+  request.ignore_eos = false;
+  request.max_tokens = 30;
+  const Event on_device = collect(engine_->submit(request));
+  request.logprobs = 0;
+  const Event on_host = collect(engine_->submit(request));
+
+  EXPECT_EQ(on_device.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(on_device.token_ids, on_host.token_ids);
+  EXPECT_EQ(on_device.text, on_host.text);
+}
+
+TEST_F(DeviceChoice, GoesOnWhereNoTokenIsPossible) {
+  Request request = asking(seeded(1e-38f, 1), false);
+  // All logits are negative, and over the temperature minus infinity: the lowest id comes that is
+  // not banned, which is not the one that the next step began with.
+  for (int32_t id = 0; id < engine_->info().vocab_size; ++id) {
+    request.sampling.logit_bias[id] = -100.0f;
+  }
+  request.stop_token_ids = {0};
+  request.min_tokens = 3;
+  request.max_tokens = 5;
+  const Event answer = collect(engine_->submit(request));
+
+  EXPECT_EQ(answer.token_ids, (std::vector<int32_t>{1, 1, 1, 0}));
+}
+
+TEST_F(DeviceChoice, IsDroppedWithARequestThatIsCancelled) {
+  Submitted cancelled = engine_->submit(asking(seeded(0.0f, 0), false));
+  cancelled.value()->next();
+  cancelled.value()->cancel();
+  const Event after = collect(engine_->submit(asking(seeded(0.0f, 0), false)));
+
+  EXPECT_EQ(after.token_ids.size(), 8u);
+}
+
 }  // namespace
 }  // namespace trellis

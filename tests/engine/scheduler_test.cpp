@@ -72,6 +72,45 @@ TEST(Scheduler, LetsASequenceWaitUntilItsWholeAnswerFitsThePool) {
   EXPECT_EQ(planned[0].sequence, &second);
 }
 
+TEST(Scheduler, GoesOnFromATokenThatIsYetUnknownUnlessItIsTheLastOne) {
+  PagePool pool(3);
+  Scheduler scheduler({4, 512});
+  Sequence sequence(pool, prompt_of(10), 12);
+  scheduler.add(sequence);
+  Scheduler::commit(scheduler.plan());
+
+  sequence.append_unknown(2);
+  const auto planned = scheduler.plan();
+  ASSERT_EQ(planned.size(), 1u);
+  const StepEntry entry = Scheduler::make_step(planned).entries.at(0);
+  EXPECT_EQ(entry.first_position, 10);
+  EXPECT_EQ(entry.chosen_row, 2);
+  Scheduler::commit(planned);
+
+  sequence.append(5);
+  sequence.append_unknown(0);
+  EXPECT_TRUE(scheduler.plan().empty());
+  EXPECT_THAT(sequence.tokens, testing::ElementsAre(7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 5, 0));
+}
+
+TEST(Scheduler, ComputesATokenAnewThatWasNotTheOneTaken) {
+  PagePool pool(3);
+  Scheduler scheduler({4, 512});
+  Sequence sequence(pool, prompt_of(10), 20);
+  scheduler.add(sequence);
+  Scheduler::commit(scheduler.plan());
+  sequence.append_unknown(0);
+  Scheduler::commit(scheduler.plan());
+
+  sequence.append(9);
+  sequence.forget_last();
+
+  const StepEntry entry = Scheduler::make_step(scheduler.plan()).entries.at(0);
+  EXPECT_EQ(entry.first_position, 10);
+  EXPECT_THAT(entry.tokens, testing::ElementsAre(9));
+  EXPECT_EQ(entry.chosen_row, -1);
+}
+
 TEST(Scheduler, FeedsEveryTokenExactlyOnceUnderRandomArrivalsAndDepartures) {
   constexpr uint32_t kSeed = 20261124;
   SCOPED_TRACE(kSeed);

@@ -27,6 +27,19 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
+/// A moment in a stream that the host can wait for.
+class Event {
+ public:
+  Event() { TRELLIS_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 /// A recorded step, ready to be launched.
 class Graph {
  public:
@@ -94,6 +107,18 @@ class CudaBackend final : public Backend {
     make_current();
     check_contiguous(source);
     copy(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
+  }
+  std::function<void()> start_download(ConstTensor source, void* destination) override {
+    make_current();
+    check_contiguous(source);
+    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
+        destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost, stream_.get()
+    ));
+    TRELLIS_CUDA_CHECK(cudaEventRecord(downloaded_.get(), stream_.get()));
+    return [this] {
+      make_current();
+      TRELLIS_CUDA_CHECK(cudaEventSynchronize(downloaded_.get()));
+    };
   }
 
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
@@ -175,6 +200,7 @@ class CudaBackend final : public Backend {
   int index_;
   cudaDeviceProp device_;
   Stream stream_;
+  Event downloaded_;  // the last one that was started
   UploadStage stage_;
   Workspace workspace_;
   CudaOps ops_;

@@ -95,6 +95,13 @@ void CudaOps::choose_tokens(const ChooseTokensArgs& args) {
   sample(stream_, problem, scratch);
 }
 
+void CudaOps::take_chosen(ConstTensor chosen, ConstTensor rows, Tensor token_ids) {
+  TRELLIS_CHECK_EQ(rows.numel(), token_ids.numel(), "a row for each token");
+  cuda::take_chosen(
+      stream_, chosen.as<int32_t>(), rows.as<int32_t>(), token_ids.as<int32_t>(), token_ids.numel()
+  );
+}
+
 void CudaOps::rope(Tensor x, ConstTensor positions, const RopeArgs& args, int head_dim) {
   TRELLIS_CHECK_EQ(positions.numel(), x.rows(), "one position per row");
   const int64_t half = args.inverse_frequency.numel();

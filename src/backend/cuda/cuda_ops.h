@@ -54,6 +54,7 @@ class CudaOps final : public Ops {
   void gather_rows(ConstTensor x, ConstTensor rows, Tensor out) override;
   bool chooses_tokens() const override { return true; }
   void choose_tokens(const ChooseTokensArgs& args) override;
+  void take_chosen(ConstTensor chosen, ConstTensor rows, Tensor token_ids) override;
 
   void add_rms_norm(Tensor x, ConstTensor y, ConstTensor weight, float epsilon, Tensor out)
       override;

@@ -8,22 +8,25 @@
 
 namespace trellis::cuda {
 
-UploadStage::UploadStage() : memory_(allocate_pinned(kCapacity)) {
-  TRELLIS_CUDA_CHECK(cudaEventCreateWithFlags(&read_, cudaEventDisableTiming));
+UploadStage::UploadStage() : memory_(allocate_pinned(kPlaces * kCapacity)) {
+  for (cudaEvent_t& read : read_) {
+    TRELLIS_CUDA_CHECK(cudaEventCreateWithFlags(&read, cudaEventDisableTiming));
+  }
 }
 
 UploadStage::~UploadStage() {
-  cudaEventDestroy(read_);
+  for (const cudaEvent_t read : read_) cudaEventDestroy(read);
 }
 
 void UploadStage::upload(cudaStream_t stream, void* destination, const void* source, size_t bytes) {
   TRELLIS_CHECK(bytes <= kCapacity, "an upload fits its stage");
-  TRELLIS_CUDA_CHECK(cudaEventSynchronize(read_));
-  std::memcpy(memory_.data(), source, bytes);
-  TRELLIS_CUDA_CHECK(
-      cudaMemcpyAsync(destination, memory_.data(), bytes, cudaMemcpyHostToDevice, stream)
-  );
-  TRELLIS_CUDA_CHECK(cudaEventRecord(read_, stream));
+  const cudaEvent_t read = read_[next_];
+  void* place = static_cast<char*>(memory_.data()) + next_ * kCapacity;
+  next_ = (next_ + 1) % kPlaces;
+  TRELLIS_CUDA_CHECK(cudaEventSynchronize(read));
+  std::memcpy(place, source, bytes);
+  TRELLIS_CUDA_CHECK(cudaMemcpyAsync(destination, place, bytes, cudaMemcpyHostToDevice, stream));
+  TRELLIS_CUDA_CHECK(cudaEventRecord(read, stream));
 }
 
 }  // namespace trellis::cuda

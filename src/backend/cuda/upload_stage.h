@@ -6,6 +6,7 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <cstddef>
 
 namespace trellis::cuda {
@@ -15,18 +16,21 @@ class UploadStage {
  public:
   /// Bytes of the largest upload.
   static constexpr size_t kCapacity = size_t{256} << 10;
+  /// Uploads under way: those of a step, and of the one that is issued behind it.
+  static constexpr size_t kPlaces = 6;
 
   UploadStage();
   ~UploadStage();
   UploadStage(const UploadStage&) = delete;
   UploadStage& operator=(const UploadStage&) = delete;
 
-  /// The source may be changed when it returns. Waits only for the upload before.
+  /// The source may be changed when it returns. Waits only for the one kPlaces uploads before.
   void upload(cudaStream_t stream, void* destination, const void* source, size_t bytes);
 
  private:
-  Buffer memory_;
-  cudaEvent_t read_ = nullptr;  // the device has read memory_
+  Buffer memory_;                            // [kPlaces, kCapacity]
+  std::array<cudaEvent_t, kPlaces> read_{};  // the device has read that place
+  size_t next_ = 0;
 };
 
 }  // namespace trellis::cuda

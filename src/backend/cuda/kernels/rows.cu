@@ -40,6 +40,15 @@ __global__ void gather_kernel(
   if (i < count) out[i] = x[rows[i / dim] * dim + i % dim];
 }
 
+__global__ void take_chosen_kernel(
+    const int32_t* chosen, const int32_t* rows, int32_t* ids, int64_t tokens
+) {
+  dependents_launch();
+  dependencies_wait();
+  const int64_t t = global_index();
+  if (t < tokens && rows[t] >= 0) ids[t] = max(chosen[rows[t]], 0);
+}
+
 __global__ void add_kernel(float* x, const float* y, int64_t count) {
   dependents_launch();
   dependencies_wait();
@@ -77,6 +86,14 @@ void gather_rows(
   const int64_t numbers = count * dim;
   launch(
       stream, {blocks_for(numbers), kThreads, 0, true}, gather_kernel, x, rows, out, numbers, dim
+  );
+}
+
+void take_chosen(
+    cudaStream_t stream, const int32_t* chosen, const int32_t* rows, int32_t* ids, int64_t tokens
+) {
+  launch(
+      stream, {blocks_for(tokens), kThreads, 0, true}, take_chosen_kernel, chosen, rows, ids, tokens
   );
 }
 

@@ -21,6 +21,11 @@ void gather_rows(
     cudaStream_t stream, const float* x, const int32_t* rows, float* out, int64_t count, int64_t dim
 );
 
+/// ids[t] = max(chosen[rows[t]], 0) where rows[t] is not negative. ids, rows: [tokens].
+void take_chosen(
+    cudaStream_t stream, const int32_t* chosen, const int32_t* rows, int32_t* ids, int64_t tokens
+);
+
 /// x += y, count numbers.
 void add(cudaStream_t stream, float* x, const float* y, int64_t count);
 

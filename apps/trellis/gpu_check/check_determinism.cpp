@@ -14,7 +14,7 @@ namespace {
 constexpr int kSequences = 4;
 constexpr int64_t kAnswerTokens = 48;
 /// Rows of a step up to which a GPU keeps a row's bits from those beside it (docs/cuda.md).
-constexpr int kStepTokens = 32;
+constexpr int kStepTokens = 16;
 constexpr int64_t kContextTokens = kMostTextTokens + kAnswerTokens;
 
 std::unique_ptr<Engine> load(const std::string& directory, const GpuCheckOptions& options) {

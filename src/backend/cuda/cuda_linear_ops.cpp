@@ -74,7 +74,7 @@ bool CudaOps::go_together(Layers layers) {
 CudaOps::Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
   if (activations_ == ActivationPrecision::kFloat32 || !go_together(layers)) return {};
   const Exl3Matrix& first = layers[0]->exl3();
-  if (rows <= kFewRows && first.padded_in() <= kMostGemvInputs) {
+  if (rows <= limits_.few_rows() && first.padded_in() <= kMostGemvInputs) {
     for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
       at_once = std::min(at_once, rows);
       const bool fits = exl3_gemv_fits(

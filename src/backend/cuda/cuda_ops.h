@@ -16,17 +16,17 @@ namespace trellis::cuda {
 class CudaLinear;
 struct AttentionProblem;
 
-/// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores. What
-/// is rounded, and so the bits of a row, depends on this number alone. Several passes of the GEMV
-/// beat decoding to memory up to here.
-inline constexpr int64_t kFewRows = 32;
-
 /// What the choice of kernels depends on.
 struct DeviceLimits {
   int num_sms = 0;
   int64_t shared_bytes = 0;  // that a CTA can ask for
   int64_t slice_bytes = 0;   // of decoded weights that may exist at a time
   bool has_wgmma = false;    // a GPU of sm_90 and code for sm_90a: many rows take exl3_wgmma.h
+
+  /// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores.
+  /// What is rounded, and so the bits of a row, depends on this number alone. Two passes of the GEMV
+  /// beat one of wgmma, four beat decoding to memory.
+  int64_t few_rows() const { return has_wgmma ? 16 : 32; }
 };
 
 class CudaOps final : public Ops {

@@ -126,46 +126,52 @@ __device__ __forceinline__ void store_planes(
     const uint4& integers, int factor, char* activations, int row, int i, PlaneSums& sums
 ) {
   const uint32_t words[4] = {integers.x, integers.y, integers.z, integers.w};
-  char* high_place = eight_place<Shape>(activations, row, i);
-  char* low_place = eight_place<Shape>(activations, kRows + row, i);
   // T rounded, in the upper half: its lower byte is the low plane, with a sign; what that leaves is
   // the upper byte after 128 have been added.
-  uint32_t low[8];
-  uint32_t high[8];
+  uint32_t fixed[8];
 #pragma unroll
   for (int j = 0; j < 8; ++j) {
     const auto x = static_cast<int16_t>(words[j / 2] >> (16 * (j % 2)));
-    low[j] = static_cast<uint32_t>(x * factor + 0x8000);
-    high[j] = low[j] + 0x800000u;
+    fixed[j] = static_cast<uint32_t>(x * factor + 0x8000);
   }
+  constexpr uint32_t kHighRound = 0x800000;
   if constexpr (Shape::kSplat) {
+    // The planes of a step stand side by side in the banks, and those of the next step in the same
+    // ones: every other step stores them in the other order.
+    const bool low_first = i / 8 % 2 != 0;
+    int plane_sums[2] = {};
 #pragma unroll
-    for (int s = 0; s < 4; ++s) {
-      uint2 splat;
-      splat.x = __byte_perm(high[2 * s], 0, 0x3333);
-      splat.y = __byte_perm(high[2 * s + 1], 0, 0x3333);
-      sums.high = __dp4a(static_cast<int>(splat.x), 1, sums.high);
-      sums.high = __dp4a(static_cast<int>(splat.y), 1, sums.high);
-      *reinterpret_cast<uint2*>(high_place + s * Shape::kSums * 64) = splat;
-      splat.x = __byte_perm(low[2 * s], 0, 0x2222);
-      splat.y = __byte_perm(low[2 * s + 1], 0, 0x2222);
-      sums.low = __dp4a(static_cast<int>(splat.x), 1, sums.low);
-      sums.low = __dp4a(static_cast<int>(splat.y), 1, sums.low);
-      *reinterpret_cast<uint2*>(low_place + s * Shape::kSums * 64) = splat;
+    for (int turn = 0; turn < 2; ++turn) {
+      const bool low = (turn == 0) == low_first;
+      const uint32_t round = low ? 0 : kHighRound;
+      const uint32_t selector = low ? 0x2222 : 0x3333;
+      char* place = eight_place<Shape>(activations, low ? kRows + row : row, i);
+#pragma unroll
+      for (int s = 0; s < 4; ++s) {
+        const uint2 splat = {
+            __byte_perm(fixed[2 * s] + round, 0, selector),
+            __byte_perm(fixed[2 * s + 1] + round, 0, selector)
+        };
+        plane_sums[turn] = __dp4a(static_cast<int>(splat.x), 1, plane_sums[turn]);
+        plane_sums[turn] = __dp4a(static_cast<int>(splat.y), 1, plane_sums[turn]);
+        *reinterpret_cast<uint2*>(place + s * Shape::kSums * 64) = splat;
+      }
     }
+    sums.high += low_first ? plane_sums[1] : plane_sums[0];
+    sums.low += low_first ? plane_sums[0] : plane_sums[1];
   } else {
-    const auto pack = [](const uint32_t* x, uint32_t selector) {
-      const uint32_t first = __byte_perm(x[0], x[1], selector);
-      return __byte_perm(first, __byte_perm(x[2], x[3], selector), 0x5410);
+    const auto pack = [](const uint32_t* x, uint32_t round, uint32_t selector) {
+      const uint32_t first = __byte_perm(x[0] + round, x[1] + round, selector);
+      return __byte_perm(first, __byte_perm(x[2] + round, x[3] + round, selector), 0x5410);
     };
-    const uint2 highs = {pack(high, 0x0073), pack(high + 4, 0x0073)};
-    const uint2 lows = {pack(low, 0x0062), pack(low + 4, 0x0062)};
-    sums.high = __dp4a(static_cast<int>(highs.x), 0x01010101, sums.high);
-    sums.high = __dp4a(static_cast<int>(highs.y), 0x01010101, sums.high);
-    sums.low = __dp4a(static_cast<int>(lows.x), 0x01010101, sums.low);
-    sums.low = __dp4a(static_cast<int>(lows.y), 0x01010101, sums.low);
-    *reinterpret_cast<uint2*>(high_place) = highs;
-    *reinterpret_cast<uint2*>(low_place) = lows;
+    const auto store = [&](int column, uint32_t round, uint32_t selector, int& sum) {
+      const uint2 packed = {pack(fixed, round, selector), pack(fixed + 4, round, selector)};
+      sum = __dp4a(static_cast<int>(packed.x), 0x01010101, sum);
+      sum = __dp4a(static_cast<int>(packed.y), 0x01010101, sum);
+      *reinterpret_cast<uint2*>(eight_place<Shape>(activations, column, i)) = packed;
+    };
+    store(row, kHighRound, 0x0073, sums.high);
+    store(kRows + row, 0, 0x0062, sums.low);
   }
 }
 

@@ -20,11 +20,16 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   dependencies_wait();
 #pragma unroll
   for (int b = 0; b < kWarpBlocks; ++b) {
-    const int64_t first = first_of_lane(warp + b * warps);
+    const float* x = problem.x + row * problem.in_features;
+    const int64_t block = warp + b * warps;
+    const int64_t first = first_of_lane(block);
+    if (problem.in_features % kLaneNumbers == 0) {
+      if (first < problem.in_features) load_block(x, block, v[b]);
+      continue;
+    }
 #pragma unroll
     for (int i = 0; i < kLaneNumbers; ++i) {
-      const int64_t k = first + i;
-      if (k < problem.in_features) v[b][i] = problem.x[row * problem.in_features + k];
+      if (first + i < problem.in_features) v[b][i] = x[first + i];
     }
   }
   const int64_t blocks = (problem.in_features + kBlock - 1) / kBlock;

@@ -239,10 +239,14 @@ __global__ void __launch_bounds__(
       }
     };
 
-    uint32_t a[2][4];
+    uint32_t a[4][4];  // of the slabs of a step; two that are multiplied, two that are decoded
+    const auto decode_pair = [&](int pair) {
+      wgmma::decode_slab<kBits, kCodebook>(a[2 * pair], run, before, 2 * pair);
+      wgmma::decode_slab<kBits, kCodebook>(a[2 * pair + 1], run, before, 2 * pair + 1);
+    };
     load_words();
     begin_step(0);
-    wgmma::decode_slab<kBits, kCodebook>(a[0], run, before, 0);
+    decode_pair(0);
     refill();
     Position read;
     Position refetch;            // of the stage that thread 0 fills next
@@ -261,13 +265,14 @@ __global__ void __launch_bounds__(
           wgmma::wait_for_phase(arrived(read.stage), read.parity);
           const uint64_t b = wgmma::stage_descriptor(stages + read.stage * Shape::kStageBytes);
 #pragma unroll
-          for (int s = 0; s < 4; ++s) {
+          for (int pair = 0; pair < 2; ++pair) {
             wgmma_fence();
-            wgmma::multiply(sums, a[s % 2], b + 2 * s);
+            wgmma::multiply(sums, a[2 * pair], b + 4 * pair);
+            wgmma::multiply(sums, a[2 * pair + 1], b + 4 * pair + 2);
             wgmma_commit();
-            wgmma_wait<1>();  // the product before has ended: its fragment may be overwritten
-            if (s == 0 && lane == 0 && last_released != 0) mbarrier_arrive(last_released);
-            if (s == 1 && threadIdx.x == 0) {
+            wgmma_wait<1>();  // the pair before has ended: its fragments may be overwritten
+            if (pair == 0 && lane == 0 && last_released != 0) mbarrier_arrive(last_released);
+            if (pair == 0 && threadIdx.x == 0) {
               // Every warp has read the stage before the last one, or will soon have.
               const int next = chunk * Shape::kSteps + step - 2 + Shape::kStages;
               if (next >= first_refetch && next < end_step) {
@@ -276,11 +281,11 @@ __global__ void __launch_bounds__(
                 refetch.advance();
               }
             }
-            const bool ends_chunk = s == 3 && step + 1 == Shape::kSteps;
-            // Behind the last chunk a fragment of old words is decoded that nobody multiplies.
+            const bool ends_chunk = pair == 1 && step + 1 == Shape::kSteps;
+            // Behind the last chunk fragments of old words are decoded that nobody multiplies.
             if (ends_chunk) load_words();
-            if (s == 3) begin_step((step + 1) % Shape::kSteps);
-            wgmma::decode_slab<kBits, kCodebook>(a[(s + 1) % 2], run, before, (s + 1) % 4);
+            if (pair == 1) begin_step((step + 1) % Shape::kSteps);
+            decode_pair(1 - pair);
             if (ends_chunk) refill();
           }
           last_released = released(read.stage);

@@ -1,6 +1,7 @@
 // Ops that go from one linear layer to the next. Each case starts with what the op before it leaves
 // in the residual stream, and ends with the stream settled. Sizes of whole blocks of 128 numbers
 // and others, rows around what one pass of a kernel serves.
+#include "backend/attention_cases.h"
 #include "backend/op_cases.h"
 #include "backend/random_linear.h"
 #include "backend/random_sequences.h"
@@ -299,10 +300,77 @@ OpGroup qkv_cache_group() {
   return group;
 }
 
+OpCase attention_linear_add_case(
+    const WeightFormat& format, const AttentionShape& shape,
+    const std::vector<SequenceShape>& sequences, uint64_t seed
+) {
+  constexpr int64_t kHidden = 256;
+  int64_t rows = 0;
+  int64_t longest = 0;
+  for (const SequenceShape& sequence : sequences) {
+    rows += sequence.tokens;
+    longest = std::max(longest, sequence.length);
+  }
+  const int64_t size = int64_t{shape.num_heads} * shape.head_dim;
+  const auto prepare = [=](Backend& backend) {
+    PreparedOp op(backend);
+    const RandomSequences layout(sequences, seed + 20);
+    const DeviceStep step = layout.upload_step(op);
+    const RandomStream stream(op, format, {kHidden, rows, Before::kNothing}, seed);
+    const PackedLinear* layer = random_layer(op, format, {size, kHidden, rows, true}, seed + 10);
+    AttentionArgs args;
+    args.queries = random_tensor(op, {rows, size}, seed + 11);
+    args.cache =
+        layout.upload_cache(op, {shape.num_kv_heads, shape.head_dim, shape.cache}, seed + 21);
+    args.scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+    args.num_heads = shape.num_heads;
+    args.num_kv_heads = shape.num_kv_heads;
+    args.head_dim = shape.head_dim;
+    args.window = shape.window;
+    args.output = op.allocate({rows, size});
+    op.outputs = {stream.x()};
+    op.run = [&ops = backend.ops(), stream, layer, args, step] {
+      ResidualStream begun = stream.begin(ops);
+      ops.attention_linear_add(args, step, *layer, begun);
+      ops.settle(begun);
+    };
+    return op;
+  };
+  const std::string name = fmt::format(
+      "attention_linear_add {} {}/{} of {} window {} {}, rows {} of {}", format.name(),
+      shape.num_heads, shape.num_kv_heads, shape.head_dim, shape.window, kv_types_name(shape.cache),
+      rows, longest
+  );
+  return {name, accuracy_of(format), longest + size, prepare};
+}
+
+OpGroup attention_linear_add_group() {
+  constexpr KvTypes kFour = {KvType::kQ4, KvType::kQ4};
+  OpGroup group{"AttentionLinearAdd", true, {}};
+  uint64_t seed = 86000;
+  const auto add = [&](const WeightFormat& format, const AttentionShape& shape,
+                       const std::vector<SequenceShape>& sequences) {
+    group.cases.push_back(attention_linear_add_case(format, shape, sequences, seed += 100));
+  };
+  for (const int64_t rows : {1, 3, 9, 33}) {
+    add(kMul1, {4, 1, 128, 0, {}}, {{300, rows}});
+    add(kMul1, {4, 2, 64, 100, kFour}, {{300, rows}, {1, 1}});
+  }
+  add(kMul1, {8, 8, 32, 0, kFour}, {{70, 2}});
+  add(kMcg, {4, 1, 96, 0, {}}, {{70, 2}});
+  add(kMcg, {3, 1, 256, 0, kFour}, {{70, 2}});
+  add(kMul1, {4, 2, 80, 0, {}}, {{70, 2}});
+  add(kHalf, {2, 1, 20, 0, {}}, {{70, 2}});
+  return group;
+}
+
 }  // namespace
 
 std::vector<OpGroup> block_groups() {
-  return {norm_linear_group_group(), mlp_group(), qkv_group(), qkv_cache_group()};
+  return {
+      norm_linear_group_group(), mlp_group(), qkv_group(), qkv_cache_group(),
+      attention_linear_add_group()
+  };
 }
 
 }  // namespace trellis::test

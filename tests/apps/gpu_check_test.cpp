@@ -34,8 +34,8 @@ TEST(GpuCheck, ReportsWhatItChecked) {
   EXPECT_EQ(report["passed"], true);
   EXPECT_EQ(report["machine"]["backend"], "cpu");
   EXPECT_EQ(report["sections"].size(), 2U);
-  EXPECT_EQ(report["checks"].size(), 5U);
-  EXPECT_THAT(text_of(out + "/report.md"), HasSubstr("5 of 5 checks passed"));
+  EXPECT_EQ(report["checks"].size(), 6U);
+  EXPECT_THAT(text_of(out + "/report.md"), HasSubstr("6 of 6 checks passed"));
 }
 
 TEST(GpuCheck, FailsWhereAModelSaysOtherTokensAndGoesOn) {

@@ -29,13 +29,35 @@ std::unique_ptr<Engine> load(const std::string& directory, const GpuCheckOptions
   return Engine::load(engine);
 }
 
-Request request(const ModelText& text, uint64_t seed) {
+/// Every way to cut a vocabulary, and to change its logits, has its turn.
+SamplingParams sampling(uint64_t seed) {
+  SamplingParams params;
+  params.seed = seed;
+  if (seed == 1) params.top_p = 0.95f;
+  if (seed == 2) {
+    params.temperature = 0.8f;
+    params.top_k = 50;
+    params.top_p = 0.9f;
+  }
+  if (seed == 3) {
+    params.min_p = 0.01f;
+    params.repetition_penalty = 1.1f;
+    params.frequency_penalty = 0.2f;
+  }
+  return params;
+}
+
+/// How the tokens of a list of requests are asked for.
+enum class Asking : uint8_t { kInTurn, kAtOnce, kInTurnOnHost };
+
+Request request(const ModelText& text, uint64_t seed, Asking asking) {
   Request request;
   request.prompt_ids = text.prompt;
-  request.sampling.temperature = 1.0f;
-  request.sampling.seed = seed;
+  request.sampling = sampling(seed);
   request.ignore_eos = true;
   request.max_tokens = kAnswerTokens;
+  // The host chooses for those who ask for log probabilities.
+  request.logprobs = asking == Asking::kInTurnOnHost ? 0 : -1;
   return request;
 }
 
@@ -54,12 +76,13 @@ std::vector<int32_t> tokens_of(EventStream& stream) {
   return tokens;
 }
 
-/// The requests of all seeds, one after the other or side by side.
-std::vector<std::vector<int32_t>> answers(Engine& engine, const ModelText& text, bool at_once) {
+/// The answers to the requests of all seeds.
+std::vector<std::vector<int32_t>> answers(Engine& engine, const ModelText& text, Asking asking) {
+  const bool at_once = asking == Asking::kAtOnce;
   std::vector<std::unique_ptr<EventStream>> streams;
   std::vector<std::vector<int32_t>> answers;
   for (uint64_t seed = 0; seed < kSequences; ++seed) {
-    streams.push_back(submit(engine, request(text, seed)));
+    streams.push_back(submit(engine, request(text, seed, asking)));
     if (!at_once) answers.push_back(tokens_of(*streams.back()));
   }
   if (!at_once) return answers;
@@ -88,16 +111,19 @@ void check_determinism(const GpuCheckOptions& options, GpuReport& report) {
     const std::string name = std::filesystem::path(directory).filename().string();
     const ModelText text = model_texts(directory).front();
     std::unique_ptr<Engine> engine = load(directory, options);
-    const auto expected = answers(*engine, text, false);
+    const auto expected = answers(*engine, text, Asking::kInTurn);
     report.check(name + ", the same seeds again", [&] {
-      return same_tokens(answers(*engine, text, false), expected);
+      return same_tokens(answers(*engine, text, Asking::kInTurn), expected);
     });
     report.check(name + ", side by side", [&] {
-      return same_tokens(answers(*engine, text, true), expected);
+      return same_tokens(answers(*engine, text, Asking::kAtOnce), expected);
+    });
+    report.check(name + ", chosen by the host", [&] {
+      return same_tokens(answers(*engine, text, Asking::kInTurnOnHost), expected);
     });
     report.check(name + ", loaded again", [&] {
       engine = load(directory, options);
-      return same_tokens(answers(*engine, text, false), expected);
+      return same_tokens(answers(*engine, text, Asking::kInTurn), expected);
     });
   }
 }

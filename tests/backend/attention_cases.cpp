@@ -11,7 +11,7 @@ namespace trellis::test {
 namespace {
 
 /// Calls of more rows may take a kernel that rounds queries.
-constexpr int64_t kMostExactRows = 32;
+constexpr int64_t kMostExactRows = 16;
 
 OpGroup lengths_group() {
   OpGroup group{"AttentionLengths", true, {}};

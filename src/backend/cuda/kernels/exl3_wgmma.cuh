@@ -9,8 +9,11 @@
 // Activations come by bulk copies through a ring of stages of 64 inputs, which the CTA's warpgroups
 // share; one of their threads fills it, two stages behind, since a warp for that alone would cost
 // all others a third of their registers. Weights come through a ring of each warp by cp.async, each
-// lane its own pieces. Sums are in fp32, over all inputs in one order: the bits of a row depend
-// neither on the tile nor on other rows.
+// lane its own pieces.
+//
+// Sums are in fp32, over segments of the inputs and then over these, always in this order: the bits
+// of a row depend neither on the tile nor on other rows. A CTA does all segments, adding to memory
+// in between, or one: then a matrix of many inputs and few outputs has work for more SMs.
 //
 // Traffic: K bits a weight from DRAM once, if tiles of rows that share weights run side by side
 // (they are neighbours in the grid), and from L2 once for each tile of rows; 2 bytes an activation

@@ -40,8 +40,10 @@ struct WgmmaShape {
   static constexpr int shared_bytes(int groups) { return barrier_offset(groups) + kStages * 16; }
 
   /// With fewer rows a CTA leaves room for another, whose decoding fills this one's gaps. An SM has
-  /// 228 KiB, of which a CTA takes one more than it asks for.
-  static constexpr int kCtasPerSm = 2 * (shared_bytes(kMostGroups) + 1024) <= 228 * 1024 ? 2 : 1;
+  /// 228 KiB, of which a CTA takes one more than it asks for; at 5 bits and 128 rows registers are
+  /// too few for two.
+  static constexpr bool kRoomForTwo = 2 * (shared_bytes(kMostGroups) + 1024) <= 228 * 1024;
+  static constexpr int kCtasPerSm = kRoomForTwo && !(kBits == 5 && kRows == 128) ? 2 : 1;
 };
 
 }  // namespace trellis::cuda

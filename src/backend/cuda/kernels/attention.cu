@@ -79,6 +79,37 @@ __device__ __forceinline__ void add_values(
   }
 }
 
+/// Merges what the warps of a CTA have left of each head: states, and outputs that are
+/// warp_stride and head_stride numbers apart. first_part: of `parts`, the first head's.
+template <int kHeads>
+__device__ __forceinline__ void merge_warps(
+    const SpanParts& parts, int64_t first_part, int num_heads, int head_dim,
+    const SoftmaxState (&states)[kWarps][kHeads], const float* outputs, int warp_stride,
+    int head_stride
+) {
+  for (int h = 0; h < num_heads; ++h) {
+    SoftmaxState merged = empty_state();
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) merged.largest = fmaxf(merged.largest, states[w][h].largest);
+    float factors[kWarps];
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+      factors[w] = exp2_approximate(states[w][h].largest - merged.largest);
+      merged.sum += factors[w] * states[w][h].sum;
+    }
+    const int64_t part = first_part + static_cast<int64_t>(h) * parts.spans;
+    if (threadIdx.x == 0) parts.states[part] = merged;
+    for (int i = static_cast<int>(threadIdx.x); i < head_dim; i += kThreads) {
+      float output = 0.0f;
+#pragma unroll
+      for (int w = 0; w < kWarps; ++w) {
+        output += factors[w] * outputs[w * warp_stride + h * head_stride + i];
+      }
+      parts.outputs[part * head_dim + i] = output;
+    }
+  }
+}
+
 /// What is the same for all CTAs of a launch.
 struct LaunchPlan {
   int first_row;    // the problem's, that blockIdx.x counts from
@@ -101,8 +132,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
   static_assert(kPageTokens % kChunk == 0, "a chunk lies in one page");
   TRELLIS_DYNAMIC_SHARED(dynamic);  // a ring of chunks for every warp; then its outputs
   __shared__ alignas(16) float shared_weights[kWarps][kChunk * kHeads];
-  __shared__ float shared_largest[kWarps][kHeads];
-  __shared__ float shared_sum[kWarps][kHeads];
+  __shared__ SoftmaxState left[kWarps][kHeads];
   dependents_launch();
   const int row = plan.first_row + static_cast<int>(blockIdx.x);
   const RowSpans spans = spans_of(problem.positions[row], problem.window, parts.most_spans);
@@ -126,7 +156,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
   const int sequence = sequence_of(problem.row_begin, problem.num_sequences, row);
   const int32_t* pages = problem.page_table + static_cast<int64_t>(sequence) * problem.max_pages;
   char* ring = dynamic + warp * plan.warp_bytes;
-  // Where the cache has a chunk.
+  // Where the cache has a chunk: an int, since 2^31 rows of one layer fill no memory.
   const auto row_of = [&](int wanted) {
     const int position = wanted * kChunk;
     const int page = position < end ? pages[position / kPageTokens] : 0;
@@ -160,7 +190,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
     return KvChunk{numbers, reinterpret_cast<const uint16_t*>(scales), head_dim, 0};
   };
   float* weights = shared_weights[warp];
-  SoftmaxState state;  // of head Scores::head(); the sum is the lane's share
+  SoftmaxState state = empty_state();  // of head Scores::head(); the sum is the lane's share
   float outputs[kHeads][kLaneChannels] = {};
   int slot = 0;
   const auto next_slot = [](int slot) { return slot + 1 < kSlots ? slot + 1 : 0; };
@@ -219,8 +249,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
   const float sum = Scores::sum(state.sum);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   if (Scores::head() < kHeads && lane == Scores::lane_of(Scores::head())) {
-    shared_largest[warp][Scores::head()] = state.largest;
-    shared_sum[warp][Scores::head()] = sum;
+    left[warp][Scores::head()] = {state.largest, sum};
   }
   const float unit = unit_of(problem.values);
   __syncwarp();  // the ring has been read
@@ -241,30 +270,11 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
     }
   }
   __syncthreads();
-  for (int h = 0; h < num_heads; ++h) {
-    SoftmaxState merged;
-#pragma unroll
-    for (int w = 0; w < kWarps; ++w) {
-      merged.largest = fmaxf(merged.largest, shared_largest[w][h]);
-    }
-    float factors[kWarps];
-#pragma unroll
-    for (int w = 0; w < kWarps; ++w) {
-      factors[w] = exp2_approximate(shared_largest[w][h] - merged.largest);
-      merged.sum += factors[w] * shared_sum[w][h];
-    }
-    const int64_t part = static_cast<int64_t>(first_head + h) * parts.spans + span;
-    if (threadIdx.x == 0) parts.states[part] = merged;
-    for (int i = static_cast<int>(threadIdx.x); i < head_dim; i += kThreads) {
-      float output = 0.0f;
-#pragma unroll
-      for (int w = 0; w < kWarps; ++w) {
-        const auto* of_warp = reinterpret_cast<const float*>(dynamic + w * plan.warp_bytes);
-        output += factors[w] * of_warp[h * kLanes * kLaneChannels + i];
-      }
-      parts.outputs[part * head_dim + i] = output;
-    }
-  }
+  merge_warps(
+      parts, static_cast<int64_t>(first_head) * parts.spans + span, num_heads, head_dim, left,
+      reinterpret_cast<const float*>(dynamic), plan.warp_bytes / static_cast<int>(sizeof(float)),
+      kLanes * kLaneChannels
+  );
 }
 
 int group_of(const AttentionProblem& problem) {

@@ -37,7 +37,8 @@ __device__ __forceinline__ void find_factors(
   SoftmaxState own[kLaneSpans];
 #pragma unroll
   for (int i = 0; i < kLaneSpans; ++i) {
-    if (lane + i * kWarp < count) own[i] = states[lane + i * kWarp];
+    const int span = lane + i * kWarp;
+    own[i] = span < count ? states[span] : empty_state();
   }
   float largest = own[0].largest;
 #pragma unroll

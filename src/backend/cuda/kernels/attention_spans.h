@@ -36,9 +36,14 @@ TRELLIS_HD constexpr RowSpans spans_of(int position, int window, int most_spans)
 /// Of some positions: the largest score, and the sum of 2^(score - largest).
 /// The outputs beside it are weighted by these powers.
 struct alignas(8) SoftmaxState {
-  float largest = -INFINITY;
-  float sum = 0.0f;
+  float largest;
+  float sum;
 };
+
+/// Of no positions.
+TRELLIS_HD constexpr SoftmaxState empty_state() {
+  return {-INFINITY, 0.0f};
+}
 
 /// What the spans of some rows leave, before they are merged. Device memory.
 struct SpanParts {

@@ -24,8 +24,8 @@ struct DeviceLimits {
   bool has_wgmma = false;    // a GPU of sm_90 and code for sm_90a: many rows take exl3_wgmma.h
 
   /// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores.
-  /// What is rounded, and so the bits of a row, depends on this number alone. Two passes of the GEMV
-  /// beat one of wgmma, four beat decoding to memory.
+  /// What is rounded, and so the bits of a row, depends on this number alone. Two passes of the
+  /// GEMV beat one of wgmma, four beat decoding to memory.
   int64_t few_rows() const { return has_wgmma ? 16 : 32; }
 };
 

@@ -1,5 +1,6 @@
-// What a GPU before sm_90 does differently, on the emulation of one: products of many rows come
-// from decoded slices.
+// What a GPU before sm_90 does differently, on the emulation of one with 99 KB of shared memory:
+// products of many rows come from decoded slices, and those of few rows bring their inputs in
+// windows.
 #include "backend/backends_under_test.h"
 #include "backend/linear_cases.h"
 #include "backend/op_comparison.h"
@@ -24,25 +25,33 @@ class OlderGpu : public testing::Test {
   }
   ~OlderGpu() override { simt::set_device(before_); }
 
- private:
-  simt::Device before_ = simt::device();
-};
-
-TEST_F(OlderGpu, AgreesWithTheReferenceInManyRowsOfLinearLayers) {
-  const BackendUnderTest under_test = fast_backends().front();
-  const std::unique_ptr<Backend> backend = under_test.make();
-  const std::unique_ptr<Backend> reference = make_reference_backend({});
-  ASSERT_THAT(backend->isa(), testing::StartsWith("sm_86"));
-
-  const auto check = [&](const WeightFormat& format, const LinearShape& shape) {
+  void check(const WeightFormat& format, const LinearShape& shape) {
+    const BackendUnderTest under_test = fast_backends().front();
+    const std::unique_ptr<Backend> backend = under_test.make();
+    ASSERT_THAT(backend->isa(), testing::StartsWith("sm_86"));
     const OpCase op_case = linear_case(format, shape, 1);
     SCOPED_TRACE(op_case.name);
     const OpComparison comparison =
-        compare_op(op_case, *backend, under_test.activations, *reference);
+        compare_op(op_case, *backend, under_test.activations, *reference_);
     ASSERT_LE(comparison.error, comparison.limit) << "row " << comparison.row;
-  };
+  }
+
+ private:
+  simt::Device before_ = simt::device();
+  std::unique_ptr<Backend> reference_ = make_reference_backend({});
+};
+
+TEST_F(OlderGpu, AgreesWithTheReferenceInManyRowsOfLinearLayers) {
   for (const WeightFormat& format : exl3_formats()) check(format, {300, 200, 65, true});
   check(WeightFormat::exl3(4, exl3::Codebook::kMul1), {384, 256, 260});
+}
+
+TEST_F(OlderGpu, AgreesWithTheReferenceWhereInputsComeInWindows) {
+  for (const auto& [format, inputs] :
+       {std::pair(WeightFormat::exl3(4, exl3::Codebook::kMul1), int64_t{4480}),
+        std::pair(WeightFormat::exl3(3, exl3::Codebook::kMcg), int64_t{8448})}) {
+    for (const int64_t rows : {1, 4, 8}) check(format, {inputs, 256, rows, true});
+  }
 }
 
 }  // namespace

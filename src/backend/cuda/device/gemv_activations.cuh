@@ -52,8 +52,8 @@ __device__ __forceinline__ void load_activations(uint32_t (&b)[16], uint32_t ste
   }
 }
 
-/// The unit of a row, and the factor that its norm leaves for the end. Fetched and reduced apart, by
-/// all lanes of a warp: others may be waiting for memory in between.
+/// The unit of a row, and the factor that its norm leaves for the end. Fetched and reduced apart,
+/// by all lanes of a warp: others may be waiting for memory in between.
 struct RowUnit {
   static constexpr int kMostBlocks = kMostGemvInputs / 128;
   static constexpr int kParts = kMostBlocks / kWarp;
@@ -119,8 +119,8 @@ struct PlaneSums {
   int low = 0;
 };
 
-/// Turns eight activations into T = 256 high + low, in units of the row, +-32512 at most, and stores
-/// the two planes. factor: 2^16 of these units in one of the eight's.
+/// Turns eight activations into T = 256 high + low, in units of the row, +-32512 at most, and
+/// stores the two planes. factor: 2^16 of these units in one of the eight's.
 template <class Shape, int kRows>
 __device__ __forceinline__ void store_planes(
     const uint4& integers, int factor, char* activations, int row, int i, PlaneSums& sums

@@ -6,6 +6,7 @@
 #include "exl3/codebook.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace trellis::cuda {
@@ -64,19 +65,21 @@ struct GemvShape {
   }
 
   /// How a CTA with shared_limit bytes holds `chunks` chunks of inputs: all of them, if need be
-  /// beside a shorter ring; else as many turns of the warps as fit at a time. No slots where not
-  /// even one turn fits.
+  /// beside a ring of two slots; else as many turns of the warps as fit at a time. A ring of one
+  /// slot, which waits for the memory, only where nothing else fits; no slots where not even that.
   static constexpr GemvMemory memory(int64_t chunks, int64_t shared_limit) {
-    constexpr int kRings[] = {kMostSlots, std::min(2, kMostSlots), 1};
     const auto room = [&](int slots) {
       return (shared_limit - kStaticBytes - kSumBytes - ring_bytes(slots)) / kChunkBytes;
     };
-    for (const int slots : kRings) {
-      if (room(slots) >= chunks) return {slots, static_cast<int>(chunks)};
-    }
-    for (const int slots : kRings) {
-      const int64_t turns = room(slots) / kWarps;
-      if (turns > 0) return {slots, static_cast<int>(turns) * kWarps};
+    constexpr int kTwo = std::min(2, kMostSlots);
+    for (const auto& rings : {std::array{kMostSlots, kTwo}, std::array{1, 1}}) {
+      for (const int slots : rings) {
+        if (room(slots) >= chunks) return {slots, static_cast<int>(chunks)};
+      }
+      for (const int slots : rings) {
+        const int64_t turns = room(slots) / kWarps;
+        if (turns > 0) return {slots, static_cast<int>(turns) * kWarps};
+      }
     }
     return {};
   }

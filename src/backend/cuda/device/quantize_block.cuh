@@ -39,8 +39,8 @@ __device__ __forceinline__ void store_quantized(
   if (lane == 0) *scale = poisoned ? NAN : largest / kLargestInteger;
 }
 
-/// The larger of two scales, NaN where one of them is: they are never negative, so it is the one with
-/// the larger bits.
+/// The larger of two scales, NaN where one of them is: they are never negative, so it is the one
+/// with the larger bits.
 __device__ __forceinline__ uint32_t larger_scale(uint32_t a, float scale) {
   return max(a, __float_as_uint(scale));
 }

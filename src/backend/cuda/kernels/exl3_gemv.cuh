@@ -322,7 +322,8 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
             for (int tile = 0; tile < Shape::kTiles; ++tile) {
               uint32_t run[kBits];
 #pragma unroll
-              for (int k = 0; k < kBits; ++k) run[k] = words[(tile * Shape::kSteps + s) * kBits + k];
+              for (int k = 0; k < kBits; ++k)
+                run[k] = words[(tile * Shape::kSteps + s) * kBits + k];
               const uint32_t before =
                   __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
               gemv::multiply_step<Shape, kBits, kCodebook>(total[tile], run, before, b);

@@ -1,7 +1,7 @@
 // x += a; then suh, H and rounding of x * weight for each matrix. What rms_norm divides by is one
-// number of the row, which rounding with a scale does not feel: only the sum of squares of each block
-// is left here, and the product divides by the root of their mean (RowNorm). So blocks need not wait
-// for each other: a CTA owns a block of 128 numbers of a row, a warp of it a matrix.
+// number of the row, which rounding with a scale does not feel: only the sum of squares of each
+// block is left here, and the product divides by the root of their mean (RowNorm). So blocks need
+// not wait for each other: a CTA owns a block of 128 numbers of a row, a warp of it a matrix.
 //
 // Traffic: the row and the addend in once per matrix (from L1), the row out, 2 bytes a number and
 // matrix out. Bound by latency.

@@ -19,7 +19,7 @@ struct NormQuantizeProblem {
   const float* addend = nullptr;  // [rows, dim]: added to x before all else; or null
   Exl3Products products;          // or else these outputs are, unless inner is null
   const float* weight = nullptr;  // [dim] of the norm
-  float epsilon = 0.0f;  // for exl3_norm_stage()
+  float epsilon = 0.0f;           // for exl3_norm_stage()
   int num_matrices = 0;
   const uint16_t* suh[kMostMatrices] = {};
   QuantizedInput out[kMostMatrices];  // of equal strides, each with a norm: exl3_norm_quantize()

@@ -1,6 +1,6 @@
-// The same as exl3_norm_quantize.cu for many rows, in the order of exl3_stage.h. A CTA owns a row, a
-// warp every n-th block of 128 numbers of it, from the addend to the rounded halves: the row stays
-// in registers, only the sum of squares and the largest number cross warps, in a fixed order.
+// The same as exl3_norm_quantize.cu for many rows, in the order of exl3_stage.h. A CTA owns a row,
+// a warp every n-th block of 128 numbers of it, from the addend to the rounded halves: the row
+// stays in registers, only the sum of squares and the largest number cross warps, in a fixed order.
 //
 // Traffic: the row and the addend in, the row out, 2 bytes a number and matrix out.
 #include "backend/cuda/device/exl3_block.cuh"

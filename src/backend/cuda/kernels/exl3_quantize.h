@@ -12,14 +12,15 @@ namespace trellis::cuda {
 
 /// The root mean square that a row is still to be divided by.
 struct RowNorm {
-  float* squares = nullptr;  // [rows, stride / 128]: sums of each block; null where there is no norm
+  float* squares =
+      nullptr;  // [rows, stride / 128]: sums of each block; null where there is no norm
   float inverse_count = 0.0f;
   float epsilon = 0.0f;
 };
 
-/// H(suh * x) of some rows, in device memory. The number `integers[i] * scales[i / 128]`, divided by
-/// the square root of mean(squares) + epsilon where there is a norm: one factor of the whole row,
-/// which waits for the product, so that its blocks need not wait for each other.
+/// H(suh * x) of some rows, in device memory. The number `integers[i] * scales[i / 128]`, divided
+/// by the square root of mean(squares) + epsilon where there is a norm: one factor of the whole
+/// row, which waits for the product, so that its blocks need not wait for each other.
 struct QuantizedInput {
   int16_t* integers = nullptr;  // [rows, stride]; zeros behind the matrix's inputs
   float* scales = nullptr;      // [rows, stride / 128]

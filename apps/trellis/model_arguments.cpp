@@ -73,6 +73,16 @@ void add_fit_flag(CLI::App& command, ModelArguments& arguments) {
       ->group(kMachineGroup);
 }
 
+void add_deterministic_flag(CLI::App& command, ModelArguments& arguments) {
+  command
+      .add_flag(
+          "--deterministic", arguments.deterministic,
+          "On a GPU, too: bits that no other answer and no cut of the prompt changes; slower "
+          "prompts"
+      )
+      ->group(kMachineGroup);
+}
+
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments) {
   kv_types(command.add_option(
                "--cache-type", arguments.cache_type,
@@ -155,6 +165,7 @@ std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
   options.context_tokens = arguments.context_tokens;
   options.cache_type = arguments.cache_type;
   options.fit = arguments.fit;
+  options.deterministic = arguments.deterministic;
   ProgressBar bar("Loading", "B");
   return Engine::load(options, [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));

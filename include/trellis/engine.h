@@ -33,7 +33,9 @@ struct EngineOptions {
   bool fit = false;                 // true: where memory is short, fewer bits of the cache, then
                                     // fewer tokens, instead of an error
   int max_sequences = 16;           // sequences that run side by side
-  int step_tokens = 512;  // token budget of one step: prompt chunks and single tokens together
+  int step_tokens = 512;       // token budget of one step: prompt chunks and single tokens together
+  bool deterministic = false;  // true: on a GPU, too, an answer does not depend on what runs beside
+                               // it; steps are smaller there, and prompts slower
 };
 
 struct Request {

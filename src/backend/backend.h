@@ -9,7 +9,9 @@
 #include "tensor/buffer.h"
 #include "tensor/workspace.h"
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -42,6 +44,8 @@ class Backend {
 
   virtual Ops& ops() = 0;
   virtual Workspace& workspace() = 0;
+  /// In calls of at most so many rows a row's bits do not depend on the other rows.
+  virtual int64_t independent_rows() const { return std::numeric_limits<int64_t>::max(); }
 
   /// Long-lived memory, zeroed. Throws UserError when there is not enough.
   virtual Buffer allocate(size_t bytes) = 0;

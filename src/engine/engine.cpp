@@ -63,6 +63,20 @@ ApiError bad_request(std::string parameter, std::string message) {
   return {400, "invalid_request", std::move(message), std::move(parameter)};
 }
 
+/// The token budget of a step: where answers may not depend on each other, no more tokens than rows
+/// that do not.
+int step_tokens_on(const Backend& backend, const EngineOptions& options) {
+  if (!options.deterministic) return options.step_tokens;
+  const int64_t rows = backend.independent_rows();
+  if (options.max_sequences > rows) {
+    throw UserError(
+        "deterministic answers on {} need max_sequences of at most {}, found {}", backend.isa(),
+        rows, options.max_sequences
+    );
+  }
+  return static_cast<int>(std::min<int64_t>(options.step_tokens, rows));
+}
+
 class EngineImpl final : public Engine {
  public:
   EngineImpl(const EngineOptions& options, const Progress& progress);
@@ -186,6 +200,7 @@ void EngineImpl::load_model_and_cache(
   backend_options.device = options.device;
   if (options.exact_activations) backend_options.activations = ActivationPrecision::kFloat32;
   backend_ = create_backend(options.backend, backend_options);
+  const int step_tokens = step_tokens_on(*backend_, options);
   const Checkpoint checkpoint(options.model_directory);
 
   const CachePlan plan =
@@ -198,8 +213,7 @@ void EngineImpl::load_model_and_cache(
   cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
   pages_ = std::make_unique<PagePool>(plan.num_pages);
   runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
-  scheduler_ =
-      std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, options.step_tokens});
+  scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, step_tokens});
 
   info_.architecture = config.architecture;
   info_.vocab_size = config.vocab_size;

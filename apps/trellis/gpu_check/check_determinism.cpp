@@ -13,8 +13,6 @@ namespace {
 
 constexpr int kSequences = 4;
 constexpr int64_t kAnswerTokens = 48;
-/// Rows of a step up to which a GPU keeps a row's bits from those beside it (docs/cuda.md).
-constexpr int kStepTokens = 16;
 constexpr int64_t kContextTokens = kMostTextTokens + kAnswerTokens;
 
 std::unique_ptr<Engine> load(const std::string& directory, const GpuCheckOptions& options) {
@@ -22,7 +20,7 @@ std::unique_ptr<Engine> load(const std::string& directory, const GpuCheckOptions
   engine.model_directory = directory;
   engine.backend = options.backend;
   engine.max_sequences = kSequences;
-  engine.step_tokens = kStepTokens;
+  engine.deterministic = true;
   engine.context_tokens =
       std::min(kContextTokens, read_model_config(directory).max_position_embeddings);
   engine.cache_tokens = kSequences * kContextTokens;

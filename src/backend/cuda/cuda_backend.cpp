@@ -86,6 +86,8 @@ class CudaBackend final : public Backend {
     return workspace_;
   }
 
+  int64_t independent_rows() const override { return ops_.independent_rows(); }
+
   Buffer allocate(size_t bytes) override {
     make_current();
     Buffer buffer = allocate_device(bytes);

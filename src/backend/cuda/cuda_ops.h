@@ -9,6 +9,7 @@
 #include <cuda_runtime.h>
 
 #include <array>
+#include <limits>
 #include <span>
 
 namespace trellis::cuda {
@@ -40,6 +41,13 @@ class CudaOps final : public Ops {
         workspace_(workspace),
         activations_(activations),
         limits_(limits) {}
+
+  /// As Backend::independent_rows(): nothing but what is rounded depends on how many rows there
+  /// are.
+  int64_t independent_rows() const {
+    const bool rounds = activations_ == ActivationPrecision::kAuto;
+    return rounds ? limits_.few_rows() : std::numeric_limits<int64_t>::max();
+  }
 
   void embed(ConstTensor token_ids, ConstTensor table, Tensor out) override;
   void rms_norm(ConstTensor x, ConstTensor weight, float epsilon, Tensor y) override;

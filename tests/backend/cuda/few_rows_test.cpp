@@ -106,6 +106,7 @@ class FewRows : public testing::TestWithParam<BackendUnderTest> {};
 
 TEST_P(FewRows, GiveARowTheSameBitsInAnyChunk) {
   const std::unique_ptr<Backend> backend = GetParam().make();
+  ASSERT_GE(backend->independent_rows(), kRows);
   for (const WeightFormat& format :
        {WeightFormat::exl3(4, exl3::Codebook::kMul1), WeightFormat::exl3(3, exl3::Codebook::kMcg),
         WeightFormat::exl3(6, exl3::Codebook::k3inst)}) {

@@ -20,6 +20,9 @@ if(TRELLIS_SANITIZE)
   target_link_options(trellis_options INTERFACE -fsanitize=${TRELLIS_SANITIZE})
 endif()
 
+# For what waits for people, or checks results: optimising it as the rest takes a tenth of the whole build.
+set(trellis_quick_build "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>")
+
 # trellis_library(NAME SOURCES ... [PUBLIC ...] [PRIVATE ...]): library trellis_NAME, alias trellis::NAME.
 function(trellis_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
@@ -52,6 +55,7 @@ function(trellis_test name)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE TRELLIS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_options(${name} PRIVATE ${trellis_quick_build})
   gtest_discover_tests(
     ${name}
     DISCOVERY_TIMEOUT 120

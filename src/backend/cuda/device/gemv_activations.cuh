@@ -115,8 +115,8 @@ __device__ __forceinline__ char* eight_place(char* activations, int column, int 
 
 /// A row's rounded activations, added up.
 struct PlaneSums {
-  int high = 0;
-  int low = 0;
+  int high;
+  int low;
 };
 
 /// Turns eight activations into T = 256 high + low, in units of the row, +-32512 at most, and

@@ -215,7 +215,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
     const int first_group = group;
 
     float inverse_unit = 0.0f;  // of the operand's units, in a row's
-    gemv::PlaneSums plane_sums;
+    gemv::PlaneSums plane_sums = {};
     // Brings the activations of `count` chunks, for all warps to read. All of them are asked for
     // before the ring is filled: what the memory is asked for behind it waits for the ring.
     const auto bring = [&](int first_chunk, int count) {
@@ -277,7 +277,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
       __syncthreads();
       if constexpr (Shape::kIntegers) {
         if (last_window && tid < problem.rows) {
-          gemv::PlaneSums all;
+          gemv::PlaneSums all = {};
           for (int part = 0; part < parts; ++part) {
             all.high += warp_sums[tid][part].high;
             all.low += warp_sums[tid][part].low;

@@ -11,6 +11,13 @@
 
 namespace trellis::cuda {
 
+/// Whether a kernel may start before the one in front has ended (programmatic dependent launch).
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+inline constexpr bool kKernelsOverlap = false;
+#else
+inline constexpr bool kKernelsOverlap = true;
+#endif
+
 /// How a CTA uses its shared memory.
 struct GemvMemory {
   int slots = 0;   // of the ring: kMostSlots, 2 or 1
@@ -25,7 +32,8 @@ struct GemvShape {
   static constexpr int kThreads = kWarps * 32;
   /// What registers are shared out for: with fewer than all of them the small kernels between two
   /// products start beside this one. Two sets of sums, and the windows of one bit, need them all.
-  static constexpr int kBoundThreads = kBits == 1 || (kIntegers && kRows > 4) ? kThreads : 640;
+  static constexpr int kBoundThreads =
+      !kKernelsOverlap || kBits == 1 || (kIntegers && kRows > 4) ? kThreads : 640;
   static constexpr int kSteps = Exl3Layout::steps_per_chunk(kBits);
   static constexpr int kTiles = Exl3Layout::tiles_per_group(kBits);
   static constexpr int kGroupColumns = kTileSize * kTiles;

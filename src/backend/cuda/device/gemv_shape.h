@@ -55,7 +55,7 @@ struct GemvShape {
   static constexpr int kTileBytes = kSplat ? 64 : (kIntegers ? 16 : 32);
   static constexpr int kStepBytes = kSums * 4 * kTileBytes;  // of 64 inputs
   /// Pieces of eight that a lane fetches at once: as many as registers allow.
-  static constexpr int kFetched = kRows == 1 && (kBits <= 2 || kBits == 8) ? 2 : 4;
+  static constexpr int kFetched = kRows == 1 && kTiles == 2 && kBits != 4 ? 2 : 4;
 
   // Partial sums of the warps, of some groups at a time.
   static constexpr int kBatch = kRows == 1 ? 4 : 1;

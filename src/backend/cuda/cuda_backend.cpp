@@ -3,6 +3,7 @@
 #include "backend/cuda/cuda_check.h"
 #include "backend/cuda/cuda_linear.h"
 #include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/device_event.h"
 #include "backend/cuda/device_info.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/read_bandwidth.h"
@@ -25,19 +26,6 @@ class Stream {
 
  private:
   cudaStream_t stream_ = nullptr;
-};
-
-/// A moment in a stream that the host can wait for.
-class Event {
- public:
-  Event() { TRELLIS_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
 };
 
 /// A recorded step, ready to be launched.

@@ -8,19 +8,11 @@
 
 namespace trellis::cuda {
 
-UploadStage::UploadStage() : memory_(allocate_pinned(kPlaces * kCapacity)) {
-  for (cudaEvent_t& read : read_) {
-    TRELLIS_CUDA_CHECK(cudaEventCreateWithFlags(&read, cudaEventDisableTiming));
-  }
-}
-
-UploadStage::~UploadStage() {
-  for (const cudaEvent_t read : read_) cudaEventDestroy(read);
-}
+UploadStage::UploadStage() : memory_(allocate_pinned(kPlaces * kCapacity)) {}
 
 void UploadStage::upload(cudaStream_t stream, void* destination, const void* source, size_t bytes) {
   TRELLIS_CHECK(bytes <= kCapacity, "an upload fits its stage");
-  const cudaEvent_t read = read_[next_];
+  const cudaEvent_t read = read_[next_].get();
   void* place = static_cast<char*>(memory_.data()) + next_ * kCapacity;
   next_ = (next_ + 1) % kPlaces;
   TRELLIS_CUDA_CHECK(cudaEventSynchronize(read));

@@ -2,6 +2,7 @@
 // from there by the device, in the order of its stream.
 #pragma once
 
+#include "backend/cuda/device_event.h"
 #include "tensor/buffer.h"
 
 #include <cuda_runtime.h>
@@ -20,16 +21,13 @@ class UploadStage {
   static constexpr size_t kPlaces = 6;
 
   UploadStage();
-  ~UploadStage();
-  UploadStage(const UploadStage&) = delete;
-  UploadStage& operator=(const UploadStage&) = delete;
 
   /// The source may be changed when it returns. Waits only for the one kPlaces uploads before.
   void upload(cudaStream_t stream, void* destination, const void* source, size_t bytes);
 
  private:
-  Buffer memory_;                            // [kPlaces, kCapacity]
-  std::array<cudaEvent_t, kPlaces> read_{};  // the device has read that place
+  Buffer memory_;                    // [kPlaces, kCapacity]
+  std::array<Event, kPlaces> read_;  // the device has read that place
   size_t next_ = 0;
 };
 

@@ -3,6 +3,7 @@
 // 97 % of what its data sheet says.
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
+#include "backend/cuda/device_event.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/read_bandwidth.h"
 
@@ -35,19 +36,6 @@ __global__ void __launch_bounds__(kThreads, kCtas) read_all_kernel(
   folded[int64_t{blockIdx.x} * kThreads + threadIdx.x] = fold;
 }
 
-/// A moment in a stream.
-class Event {
- public:
-  Event() { TRELLIS_CUDA_CHECK(cudaEventCreate(&event_)); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
 }  // namespace
 
 int64_t num_readers(int multiprocessors) {
@@ -68,8 +56,8 @@ double measure_read_bandwidth(cudaStream_t stream, size_t bytes, int multiproces
   const Buffer folded =
       allocate_device(static_cast<size_t>(num_readers(multiprocessors)) * sizeof(uint32_t));
   TRELLIS_CUDA_CHECK(cudaMemsetAsync(source.data(), 1, bytes, stream));
-  const Event begin;
-  const Event end;
+  const Event begin(Event::Kind::kTimed);
+  const Event end(Event::Kind::kTimed);
   float best_ms = std::numeric_limits<float>::max();
   for (int pass = 0; pass < kPasses; ++pass) {
     TRELLIS_CUDA_CHECK(cudaEventRecord(begin.get(), stream));

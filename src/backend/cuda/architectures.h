@@ -22,24 +22,27 @@ inline bool runs_on(std::string_view arch, int major, int minor) {
   return major == number / 10 && wanted >= number;
 }
 
-/// Whether one of several architectures, separated by commas, does.
-inline bool any_runs_on(std::string_view archs, int major, int minor) {
+/// Whether `is` holds for one of several architectures, separated by commas.
+template <typename Predicate>
+bool any_architecture(std::string_view archs, const Predicate& is) {
   while (true) {
     const size_t comma = archs.find(',');
-    if (runs_on(archs.substr(0, comma), major, minor)) return true;
+    if (is(archs.substr(0, comma))) return true;
     if (comma == std::string_view::npos) return false;
     archs.remove_prefix(comma + 1);
   }
 }
 
-/// Whether one of several architectures is this one.
+/// Whether one of several architectures, separated by commas, runs there.
+inline bool any_runs_on(std::string_view archs, int major, int minor) {
+  return any_architecture(archs, [&](std::string_view arch) {
+    return runs_on(arch, major, minor);
+  });
+}
+
+/// Whether one of several architectures, separated by commas, is this one.
 inline bool any_is(std::string_view archs, std::string_view arch) {
-  while (true) {
-    const size_t comma = archs.find(',');
-    if (archs.substr(0, comma) == arch) return true;
-    if (comma == std::string_view::npos) return false;
-    archs.remove_prefix(comma + 1);
-  }
+  return any_architecture(archs, [&](std::string_view candidate) { return candidate == arch; });
 }
 
 }  // namespace trellis::cuda

@@ -176,7 +176,8 @@ void CudaOps::attention_linear_add(
   const CudaLinear* layers[] = {&layer};
   const int64_t rows = args.queries.rows();
   const Pass pass = pass_over(layers, rows);
-  if (rows > limits_.few_rows() || !pass || pass.by_wgmma || !has_whole_outputs(layer.exl3()) ||
+  // The GEMV takes few rows only, and so does attention_quantize().
+  if (!pass || pass.by_wgmma || !has_whole_outputs(layer.exl3()) ||
       layer.exl3().padded_in() != args.output.row_size()) {
     return Ops::attention_linear_add(args, step, weight, stream);
   }

@@ -158,7 +158,7 @@ void* CudaOps::attention_scratch(const AttentionProblem& problem) {
 
 void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   const AttentionProblem problem = attention_problem(args, step);
-  const bool rounds = !problem.is_exact && problem.rows > limits_.few_rows();
+  const bool rounds = problem.rows > independent_rows();
   if (rounds && flash_attention_fits(problem, limits_.shared_bytes)) {
     return flash_attention(stream_, problem);
   }

@@ -59,7 +59,7 @@ __device__ __forceinline__ void finish_outputs(
 ) {
   const float* inner = products.inner + row * products.padded_out;
   load_block(inner, block, v);
-#pragma unroll 4
+#pragma unroll 1
   for (int part = 1; part < products.parts; ++part) {
     float more[kLaneNumbers];
     load_block(inner + part * products.part_size, block, more);

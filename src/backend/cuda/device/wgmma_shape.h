@@ -41,9 +41,9 @@ struct WgmmaShape {
   static constexpr int shared_bytes(int groups) { return barrier_offset(groups) + kStages * 16; }
 
   /// With few rows a CTA leaves room for another, whose decoding fills this one's gaps. An SM has
-  /// 228 KiB, of which a CTA takes one more than it asks for.
+  /// 228 KiB, of which a CTA takes one more than it asks for; at 7 bits registers are too few.
   static constexpr bool kRoomForTwo = 2 * (shared_bytes(kMostGroups) + 1024) <= 228 * 1024;
-  static constexpr int kCtasPerSm = kRoomForTwo && kRows == 64 ? 2 : 1;
+  static constexpr int kCtasPerSm = kRoomForTwo && kRows == 64 && kBits != 7 ? 2 : 1;
 
   // Registers of a thread (multiples of 8): when a CTA begins, and what becomes of them.
   static constexpr int kRegisters = 65536 / (kCtasPerSm * threads(kMostGroups)) / 8 * 8;

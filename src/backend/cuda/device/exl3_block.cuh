@@ -51,14 +51,20 @@ __device__ __forceinline__ void multiply_by(LaneScales scales, float (&v)[kLaneN
   v[3] *= __half2float(__ushort_as_half(scales.w));
 }
 
-/// This lane's part of a block of a layer's outputs: v = svh * H(products) + bias. svh: from
+/// This lane's part of a block of a layer's products, but for what other parts of them add.
+__device__ __forceinline__ void load_first_part(
+    const Exl3Products& products, int64_t row, int64_t block, float (&v)[kLaneNumbers]
+) {
+  load_block(products.inner + row * products.padded_out, block, v);
+}
+
+/// Makes outputs of load_first_part(): v = svh * H(sum of all parts) + bias. svh: from
 /// load_scales().
-__device__ __forceinline__ void finish_outputs(
+__device__ __forceinline__ void finish_parts(
     const Exl3Products& products, LaneScales svh, int64_t row, int64_t block,
     float (&v)[kLaneNumbers]
 ) {
   const float* inner = products.inner + row * products.padded_out;
-  load_block(inner, block, v);
 #pragma unroll 1
   for (int part = 1; part < products.parts; ++part) {
     float more[kLaneNumbers];
@@ -76,6 +82,15 @@ __device__ __forceinline__ void finish_outputs(
     const int64_t n = first_of_lane(block) + i;
     if (n < products.out_features) v[i] += products.bias[n];
   }
+}
+
+/// Both.
+__device__ __forceinline__ void finish_outputs(
+    const Exl3Products& products, LaneScales svh, int64_t row, int64_t block,
+    float (&v)[kLaneNumbers]
+) {
+  load_first_part(products, row, block, v);
+  finish_parts(products, svh, row, block, v);
 }
 
 /// Rounds a block of a layer's input, H(suh * v). suh: from load_scales().

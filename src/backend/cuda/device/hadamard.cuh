@@ -26,11 +26,10 @@ __device__ __forceinline__ void hadamard_block(float (&v)[kLaneNumbers]) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
 #pragma unroll
   for (int distance = 1; distance < kLanes; distance *= 2) {
-    const bool upper = (lane & distance) != 0;
+    const float sign = (lane & distance) != 0 ? -1.0f : 1.0f;
 #pragma unroll
     for (int i = 0; i < kLaneNumbers; ++i) {
-      const float other = __shfl_xor_sync(kAllLanes, v[i], distance);
-      v[i] = upper ? other - v[i] : v[i] + other;
+      v[i] = fmaf(sign, v[i], __shfl_xor_sync(kAllLanes, v[i], distance));
     }
   }
 }

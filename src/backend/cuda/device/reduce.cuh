@@ -8,6 +8,12 @@ namespace trellis::cuda {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
+/// The calling warp's number in its CTA, of which the compiler then knows that all lanes have it:
+/// shuffles in branches that depend on it cost a third as many instructions.
+__device__ __forceinline__ int warp_index() {
+  return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / kWarp, 0);
+}
+
 /// The sum of all lanes' values, in every lane.
 __device__ __forceinline__ float warp_sum(float value) {
 #pragma unroll

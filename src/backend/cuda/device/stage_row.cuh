@@ -45,7 +45,7 @@ __device__ __forceinline__ void stage_row(
     const StagedInput& out, int64_t row, float* scratch
 ) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   float largest = 0.0f;
   float poison = 0.0f;  // NaN if a number is not finite: then so are the outputs of the row

@@ -150,7 +150,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
   // The warp's chunks, each of which has a position that the row sees.
   const int begin = max(spans.begin + span * spans.span, spans.first);
   const int end = min(spans.begin + (span + 1) * spans.span, spans.last + 1);
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int warp = warp_index();
   const int first_chunk = begin / kChunk;
   int chunk = first_chunk + (warp - first_chunk % kWarps + kWarps) % kWarps;
 

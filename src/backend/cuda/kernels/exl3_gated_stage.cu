@@ -16,20 +16,35 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   __shared__ float scratch[kMostRowWarps];
   dependents_launch();
   const int64_t row = blockIdx.x;
-  const int64_t blocks = problem.gate.padded_out / kBlock;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int blocks = static_cast<int>(problem.gate.padded_out / kBlock);
+  const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   float v[kWarpBlocks][kLaneNumbers] = {};
   dependencies_wait();
+  // A few blocks at a time, all of whose products are on their way together: as many as registers
+  // allow.
+  constexpr int kAtOnce = kWarpBlocks > 4 ? 1 : 4;
+  constexpr bool kBothAtOnce = kAtOnce > 1;
 #pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-    const int64_t block = warp + b * warps;
-    if (block >= blocks) continue;
-    float u[kLaneNumbers];
-    finish_outputs(problem.gate, load_scales(problem.gate.svh, block), row, block, v[b]);
-    finish_outputs(problem.up, load_scales(problem.up.svh, block), row, block, u);
+  for (int first = 0; first < kWarpBlocks; first += kAtOnce) {
+    float u[kAtOnce][kLaneNumbers];
 #pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = silu(v[b][i]) * u[i];
+    for (int b = 0; b < kAtOnce; ++b) {
+      const int block = warp + (first + b) * warps;
+      if (block >= blocks) continue;
+      load_first_part(problem.gate, row, block, v[first + b]);
+      if (kBothAtOnce) load_first_part(problem.up, row, block, u[b]);
+    }
+#pragma unroll
+    for (int b = 0; b < kAtOnce; ++b) {
+      const int block = warp + (first + b) * warps;
+      if (block >= blocks) continue;
+      finish_parts(problem.gate, load_scales(problem.gate.svh, block), row, block, v[first + b]);
+      if (!kBothAtOnce) load_first_part(problem.up, row, block, u[b]);
+      finish_parts(problem.up, load_scales(problem.up.svh, block), row, block, u[b]);
+#pragma unroll
+      for (int i = 0; i < kLaneNumbers; ++i) v[first + b][i] = silu(v[first + b][i]) * u[b][i];
+    }
   }
   stage_row(v, problem.suh, blocks, problem.out, row, scratch);
 }

@@ -142,7 +142,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
   dependents_launch();
 
   const int tid = static_cast<int>(threadIdx.x);
-  const int warp = tid / kWarp;
+  const int warp = warp_index();
   const int lane = tid % kWarp;
   const int g = lane / 4;
   const int chunks = problem.chunks;

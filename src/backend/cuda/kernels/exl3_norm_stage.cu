@@ -1,6 +1,8 @@
 // The same as exl3_norm_quantize.cu for many rows, in the order of exl3_stage.h. A CTA owns a row,
 // a warp every n-th block of 128 numbers of it, from the addend to the rounded halves: the row
 // stays in registers, only the sum of squares and the largest number cross warps, in a fixed order.
+// A warp has one block, or with many rows four, so that an SM holds several rows: some load while
+// others wait.
 //
 // Traffic: the row and the addend in, the row out, 2 bytes a number and matrix out.
 #include "backend/cuda/device/exl3_block.cuh"
@@ -12,75 +14,76 @@
 namespace trellis::cuda {
 namespace {
 
-constexpr int kMostWarps = 32;
-constexpr int kMostThreads = kMostWarps * kWarp;
-constexpr int kMostWarpBlocks = 2;
+constexpr int kMostWarpBlocks = 4;
+/// Warps of a CTA, at most: with a block each as many as there are, else as registers allow.
+template <int kWarpBlocks>
+inline constexpr int kMostWarps = kWarpBlocks == 1 ? kMostRowWarps : 16;
 
-static_assert(kMostNormStageNumbers == kMostWarpBlocks * kMostWarps * kBlock, "a CTA holds a row");
-
-/// Adds block `block` of a row's addend, whichever there is, and stores the sum.
-__device__ __forceinline__ void add_block(
-    const NormQuantizeProblem& problem, LaneScales svh, int64_t row, int64_t block,
-    float (&v)[kLaneNumbers]
-) {
-  float more[kLaneNumbers];
-  if (problem.products.inner != nullptr) {
-    finish_outputs(problem.products, svh, row, block, more);
-  } else if (problem.addend != nullptr) {
-    load_block(problem.addend + row * problem.dim, block, more);
-  } else {
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[i];
-  store_block(v, problem.x + row * problem.dim, block);
-}
+static_assert(
+    kMostNormStageNumbers == kMostWarpBlocks * kMostWarps<kMostWarpBlocks> * kBlock,
+    "a CTA holds a row"
+);
 
 /// kWarpBlocks: blocks of a row that a warp holds.
 template <int kWarpBlocks>
-__global__ void __launch_bounds__(kMostThreads)
+__global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
     norm_stage_kernel(const __grid_constant__ NormQuantizeProblem problem) {
-  __shared__ float warp_squares[kMostWarps];
+  __shared__ float warp_squares[kMostWarps<kWarpBlocks>];
   __shared__ float scratch[2 * kMostRowWarps];
   dependents_launch();
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   const int64_t row = blockIdx.x;
   const int64_t blocks = problem.dim / kBlock;
-
-  float weight[kWarpBlocks][kLaneNumbers] = {};
-  LaneScales svh[kWarpBlocks] = {};
+  const bool has_products = problem.products.inner != nullptr;
+  const bool has_addend = has_products || problem.addend != nullptr;
+  // Calls visit(b, block) for the warp's blocks.
+  const auto visit_blocks = [&](const auto& visit) {
 #pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-    const int64_t block = warp + b * warps;
-    if (block >= blocks) continue;
-    load_block(problem.weight, block, weight[b]);
-    if (problem.products.inner != nullptr) svh[b] = load_scales(problem.products.svh, block);
-  }
+    for (int b = 0; b < kWarpBlocks; ++b) {
+      const int64_t block = warp + b * warps;
+      if (block < blocks) visit(b, block);
+    }
+  };
   dependencies_wait();
 
+  float* x = problem.x + row * problem.dim;
   float v[kWarpBlocks][kLaneNumbers] = {};
+  float more[kWarpBlocks][kLaneNumbers];
+  visit_blocks([&](int b, int64_t block) {
+    load_block(x, block, v[b]);
+    if (has_products) {
+      load_first_part(problem.products, row, block, more[b]);
+    } else if (has_addend) {
+      load_block(problem.addend + row * problem.dim, block, more[b]);
+    }
+  });
   float squares = 0.0f;
+  visit_blocks([&](int b, int64_t block) {
+    if (has_products) {
+      const LaneScales svh = load_scales(problem.products.svh, block);
+      finish_parts(problem.products, svh, row, block, more[b]);
+    }
+    if (has_addend) {
 #pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-    const int64_t block = warp + b * warps;
-    if (block >= blocks) continue;
-    load_block(problem.x + row * problem.dim, block, v[b]);
-    add_block(problem, svh[b], row, block, v[b]);
+      for (int i = 0; i < kLaneNumbers; ++i) v[b][i] += more[b][i];
+      store_block(v[b], x, block);
+    }
 #pragma unroll
     for (int i = 0; i < kLaneNumbers; ++i) squares += v[b][i] * v[b][i];
-  }
+  });
   squares = warp_sum(squares);
-  if (threadIdx.x % kWarp == 0) warp_squares[warp] = squares;
+  if (lane == 0) warp_squares[warp] = squares;
   __syncthreads();
-  float total = 0.0f;
-  for (int w = 0; w < warps; ++w) total += warp_squares[w];
+  const float total = warp_sum(lane < warps ? warp_squares[lane] : 0.0f);
   const float scale = 1.0f / sqrtf(total / static_cast<float>(problem.dim) + problem.epsilon);
+  visit_blocks([&](int b, int64_t block) {
+    float weight[kLaneNumbers];
+    load_block(problem.weight, block, weight);
 #pragma unroll
-  for (int b = 0; b < kWarpBlocks; ++b) {
-#pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = v[b][i] * scale * weight[b][i];
-  }
+    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = v[b][i] * scale * weight[i];
+  });
 
 #pragma unroll 1
   for (int m = 0; m < problem.num_matrices; ++m) {
@@ -99,11 +102,12 @@ __global__ void __launch_bounds__(kMostThreads)
 
 void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
   const int64_t blocks = problem.staged[0].steps / 2;
-  const bool fits_once = blocks <= kMostWarps;
-  const int64_t warps = fits_once ? blocks : (blocks + kMostWarpBlocks - 1) / kMostWarpBlocks;
+  constexpr int64_t kManyRows = 128;
+  const bool one = problem.rows <= kManyRows && blocks <= kMostWarps<1>;
+  const int64_t warps = one ? blocks : (blocks + kMostWarpBlocks - 1) / kMostWarpBlocks;
   launch(
       stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
-      fits_once ? norm_stage_kernel<1> : norm_stage_kernel<kMostWarpBlocks>, problem
+      one ? norm_stage_kernel<1> : norm_stage_kernel<kMostWarpBlocks>, problem
   );
 }
 

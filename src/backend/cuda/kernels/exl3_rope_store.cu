@@ -1,7 +1,8 @@
 // svh * H(products) + bias; y = x / sqrt(mean(x^2) + epsilon) * weight for each head, in models
 // that have it; (a, b) -> (a cos - b sin, b cos + a sin); the append to the cache. A CTA owns whole
-// heads of a row that are whole blocks of 128 outputs too: one block, or one head of two. The
-// numbers cross its threads in shared memory.
+// heads of a row that are whole blocks of 128 outputs too: one block, or one head of two, or with
+// many rows up to four blocks, which share the angles. The numbers cross its threads in shared
+// memory.
 //
 // Angles need no product: they are computed before the GEMV has ended, in fp64 as in rope.cu.
 // Traffic: the products in, queries and the cache's numbers out.
@@ -16,14 +17,17 @@
 namespace trellis::cuda {
 namespace {
 
-constexpr int kMostNumbers = 2 * kBlock;  // of a CTA
+constexpr int kMostBlocks = 4;
+constexpr int kMostNumbers = kMostBlocks * kBlock;  // of a CTA
 constexpr int kMostThreads = kMostNumbers / kLaneNumbers;
+
+constexpr int kMostHead = 2 * kBlock;
 
 /// The numbers of a CTA on their way, and the angles that turn them.
 struct SharedMemory {
   alignas(16) float numbers[kMostNumbers];
-  float cosines[kMostNumbers / 2];
-  float sines[kMostNumbers / 2];
+  float cosines[kMostHead / 2];
+  float sines[kMostHead / 2];
   float warp_squares[kMostThreads / kWarp];
 };
 
@@ -68,7 +72,8 @@ __device__ __forceinline__ void normalise_head(
   if (head_dim > kBlock) {
     if (threadIdx.x % kWarp == 0) shared.warp_squares[threadIdx.x / kWarp] = squares;
     __syncthreads();
-    squares = shared.warp_squares[0] + shared.warp_squares[1];
+    const unsigned first = threadIdx.x / kWarp / 2 * 2;  // of the head's warps
+    squares = shared.warp_squares[first] + shared.warp_squares[first + 1];
   }
   const float scale = 1.0f / sqrtf(squares / static_cast<float>(head_dim) + epsilon);
   const float* weights = weight + static_cast<int>(threadIdx.x) * kLaneNumbers % head_dim;
@@ -149,11 +154,18 @@ __global__ void __launch_bounds__(kMostThreads)
 }  // namespace
 
 bool can_rope_store(int head_dim) {
-  return head_dim == kMostNumbers || (head_dim % exl3::kKvGroup == 0 && kBlock % head_dim == 0);
+  return head_dim == kMostHead || (head_dim % exl3::kKvGroup == 0 && kBlock % head_dim == 0);
 }
 
 void exl3_rope_store(cudaStream_t stream, const RopeStoreProblem& problem) {
-  const int numbers = std::max<int>(kBlock, problem.head_dim);
+  int numbers = std::max<int>(kBlock, problem.head_dim);
+  constexpr int64_t kManyRows = 64;
+  const int keys = problem.kv_heads * problem.head_dim;
+  const int queries = problem.heads * problem.head_dim;
+  while (problem.rows > kManyRows && 2 * numbers <= kMostNumbers && keys % (2 * numbers) == 0 &&
+         queries % (2 * numbers) == 0) {
+    numbers *= 2;
+  }
   const int all = (problem.heads + 2 * problem.kv_heads) * problem.head_dim;
   const dim3 grid(static_cast<unsigned>(problem.rows), static_cast<unsigned>(all / numbers));
   const bool quantized = problem.key_cache.is_quantized() || problem.value_cache.is_quantized();

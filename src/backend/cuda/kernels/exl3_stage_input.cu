@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   __shared__ float scratch[kMostRowWarps];
   dependents_launch();
   const int64_t row = blockIdx.x;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   float v[kWarpBlocks][kLaneNumbers] = {};
   dependencies_wait();

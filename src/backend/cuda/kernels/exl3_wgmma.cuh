@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(
     TRELLIS_DYNAMIC_SHARED(shared);
     dependents_launch();
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
-    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    const int warp = warp_index();
     // Those that multiply; behind them stand the ones that copy.
     const int warps = static_cast<int>(blockDim.x) / kWarp - Shape::kGroupWarps;
     const bool is_copying = warp >= warps;

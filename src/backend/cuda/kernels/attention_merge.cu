@@ -69,6 +69,7 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
   auto* factors = reinterpret_cast<float*>(dynamic);
   dependents_launch();
   const int tid = static_cast<int>(threadIdx.x);
+  const int warp = warp_index();
   const int64_t row = first_row + blockIdx.x;
   const int block = static_cast<int>(blockIdx.y);
   const int row_size = problem.heads * problem.head_dim;
@@ -76,10 +77,10 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
   if (kRounds && block * kBlock >= row_size) {
     // Behind the inputs, up to a whole chunk of the layout.
     dependencies_wait();
-    if (tid < kWarp) store_input(v, LaneScales(), reader.input, row, block);
+    if (warp == 0) store_input(v, LaneScales(), reader.input, row, block);
     return;
   }
-  const LaneScales suh = kRounds && tid < kWarp ? load_scales(reader.suh, block) : LaneScales();
+  const LaneScales suh = kRounds && warp == 0 ? load_scales(reader.suh, block) : LaneScales();
   const int count = spans_of(problem.positions[row], problem.window, parts.most_spans).count();
   const int64_t first_part = static_cast<int64_t>(blockIdx.x) * problem.heads * parts.spans;
   const int first_head = block * kBlock / problem.head_dim;
@@ -101,7 +102,7 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
     }
   };
   load(slice);
-  for (int h = first_head + tid / kWarp; h < end_head; h += kWarps) {
+  for (int h = first_head + warp; h < end_head; h += kWarps) {
     find_factors(
         parts.states + first_part + static_cast<int64_t>(h) * parts.spans, count,
         factors + (h - first_head) * parts.spans
@@ -120,7 +121,7 @@ __global__ void __launch_bounds__(kThreads) merge_spans_kernel(
   }
   sums[slice][tid % kBlock] = sum;
   __syncthreads();
-  if (tid >= kWarp) return;
+  if (warp > 0) return;
 
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) {

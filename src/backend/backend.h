@@ -23,7 +23,9 @@ namespace trellis {
 enum class ActivationPrecision : uint8_t { kAuto, kFloat32 };
 
 struct BackendOptions {
-  int num_threads = 0;  // 0: one per CPU this process may use
+  // That compute, or that copy weights to a GPU. 0: one per CPU this process may use (GPU: 8 at
+  // most).
+  int num_threads = 0;
   ActivationPrecision activations = ActivationPrecision::kAuto;
   int device = 0;  // which GPU, as `trellis devices` numbers them
 };

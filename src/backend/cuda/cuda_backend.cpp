@@ -7,7 +7,7 @@
 #include "backend/cuda/device_info.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/read_bandwidth.h"
-#include "backend/cuda/upload_stage.h"
+#include "backend/cuda/uploader.h"
 
 #include <algorithm>
 
@@ -56,6 +56,7 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const BackendOptions& options)
       : index_(options.device),
         device_(select(options.device)),
+        uploader_(stream_.get(), {.num_threads = options.num_threads}),
         workspace_(allocate_device),
         ops_(*this, stream_.get(), workspace_, options.activations, limits(device_)) {}
 
@@ -86,17 +87,16 @@ class CudaBackend final : public Backend {
   void upload(Tensor destination, const void* source) override {
     make_current();
     check_contiguous(destination);
-    const size_t bytes = destination.bytes();
-    if (bytes > 0 && bytes <= UploadStage::kCapacity) {
-      stage_.upload(stream_.get(), destination.data(), source, bytes);
-      return;
-    }
-    copy(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
+    uploader_.upload(destination.data(), source, destination.bytes());
   }
   void download(ConstTensor source, void* destination) override {
     make_current();
     check_contiguous(source);
-    copy(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
+    if (source.bytes() == 0) return;
+    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
+        destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost, stream_.get()
+    ));
+    TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
   }
   std::function<void()> start_download(ConstTensor source, void* destination) override {
     make_current();
@@ -113,7 +113,7 @@ class CudaBackend final : public Backend {
 
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
     make_current();
-    return std::make_unique<CudaLinear>(*this, weight, stream_.get());
+    return std::make_unique<CudaLinear>(*this, weight, uploader_);
   }
 
   Replay record(std::function<void()> fn) override {
@@ -178,12 +178,6 @@ class CudaBackend final : public Backend {
     };
   }
 
-  void copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
-    if (bytes == 0) return;
-    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(destination, source, bytes, kind, stream_.get()));
-    TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
-  }
-
   /// The runtime's device is a thread's; a backend is made by one thread and used by another.
   void make_current() const { TRELLIS_CUDA_CHECK(cudaSetDevice(index_)); }
 
@@ -191,7 +185,7 @@ class CudaBackend final : public Backend {
   cudaDeviceProp device_;
   Stream stream_;
   Event downloaded_;  // the last one that was started
-  UploadStage stage_;
+  Uploader uploader_;
   Workspace workspace_;
   CudaOps ops_;
 };

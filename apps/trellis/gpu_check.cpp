@@ -34,6 +34,7 @@ struct Section {
 
 constexpr Section kSections[] = {
     // Checks.
+    {"plan", show_plan},
     {"ops", check_ops},
     {"models", check_models},
     {"determinism", check_determinism},

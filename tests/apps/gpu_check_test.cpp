@@ -70,6 +70,17 @@ TEST(GpuCheck, SaysWhyThereIsNothingToCheck) {
   EXPECT_THAT(result.err, HasSubstr("/no/such/model: no such model directory"));
 }
 
+TEST(GpuCheck, SaysThatTheCpuHasOneWayForAnyNumberOfRows) {
+  const TemporaryDirectory directory;
+  const std::string out = directory.path().string();
+
+  run_program({"gpu-check", "--backend", "cpu", "--out", out, "--only", "plan"});
+
+  const Json notes = read_json_file(out + "/report.json")["notes"];
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_EQ(notes[0]["text"], "this backend computes any number of rows in one way");
+}
+
 TEST(GpuCheck, ChecksTheCasesThatAreAskedFor) {
   const TemporaryDirectory directory;
   const std::string out = directory.path().string();

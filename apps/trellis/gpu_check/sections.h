@@ -15,6 +15,9 @@ struct GpuCheckOptions {
   std::string cases;  // of ops: a regular expression that is found in "<group>: <case>"; empty: all
 };
 
+/// Which kernels serve a block of the shape.
+void show_plan(const GpuCheckOptions& options, GpuReport& report);
+
 /// Every op of the case list of the tests, against the reference in fp64.
 void check_ops(const GpuCheckOptions& options, GpuReport& report);
 

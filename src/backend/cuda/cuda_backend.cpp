@@ -76,6 +76,9 @@ class CudaBackend final : public Backend {
   }
 
   int64_t independent_rows() const override { return ops_.independent_rows(); }
+  std::string describe_block(const BlockSizes& sizes, int64_t rows) const override {
+    return ops_.describe_block(sizes, rows);
+  }
 
   Buffer allocate(size_t bytes) override {
     make_current();
@@ -168,13 +171,10 @@ class CudaBackend final : public Backend {
   }
 
   static DeviceLimits limits(const cudaDeviceProp& device) {
-    // Whole matrices, where there is memory for them: slices that stay in L2 leave most of a large
-    // GPU idle when rows are few (H100, 128 rows of the 8B shape: half the speed at 32 MiB).
-    constexpr int64_t kLargestSlice = int64_t{128} << 20;
-    const auto memory = static_cast<int64_t>(device.totalGlobalMem);
     return {
         device.multiProcessorCount, static_cast<int64_t>(device.sharedMemPerBlockOptin),
-        std::min(memory / 64, kLargestSlice), has_wgmma(device.major, device.minor)
+        slice_bytes(static_cast<int64_t>(device.totalGlobalMem)),
+        has_wgmma(device.major, device.minor)
     };
   }
 

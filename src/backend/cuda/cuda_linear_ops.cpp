@@ -18,6 +18,14 @@ namespace {
 
 static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
 
+/// Of layers that go together.
+MatrixSizes sizes_of(std::span<const CudaLinear* const> layers) {
+  const Exl3Matrix& first = layers[0]->exl3();
+  MatrixSizes sizes = {first.layout.bits, first.codebook, first.padded_in(), 0};
+  for (const CudaLinear* layer : layers) sizes.padded_out += layer->exl3().padded_out();
+  return sizes;
+}
+
 }  // namespace
 
 void CudaOps::linear(ConstTensor x, const PackedLinear& weight, Tensor y) {
@@ -53,10 +61,10 @@ void CudaOps::linear_group(
       dense(x, *layers[i], outputs[i]);
     } else if (const Pass pass = pass_over(layer, x.rows())) {
       exl3_in_passes(x, layer, outputs.subspan(i, 1), pass);
-    } else if (activations_ == ActivationPrecision::kAuto) {
-      exl3_by_matmul(x, *layers[i], outputs[i]);
-    } else {
+    } else if (is_exact()) {
       exl3_by_dequantizing(x, *layers[i], outputs[i]);
+    } else {
+      exl3_by_matmul(x, *layers[i], outputs[i]);
     }
   }
 }
@@ -71,20 +79,9 @@ bool CudaOps::go_together(Layers layers) {
   });
 }
 
-CudaOps::Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
-  if (activations_ == ActivationPrecision::kFloat32 || !go_together(layers)) return {};
-  const Exl3Matrix& first = layers[0]->exl3();
-  if (rows <= limits_.few_rows() && first.padded_in() <= kMostGemvInputs) {
-    for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
-      at_once = std::min(at_once, rows);
-      const bool fits = exl3_gemv_fits(
-          first.layout.bits, first.codebook, first.layout.chunks(), at_once, limits_.shared_bytes
-      );
-      if (fits) return {at_once, false};
-    }
-  }
-  const bool can_stage = limits_.has_wgmma && first.padded_in() <= kMostStageInputs;
-  return can_stage ? Pass{rows, true} : Pass{};
+Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
+  if (!go_together(layers)) return {};
+  return choose_pass(limits_, is_exact(), sizes_of(layers), rows);
 }
 
 CudaOps::Inputs CudaOps::room_for_inputs(Layers layers, int64_t rows, const Pass& pass) {
@@ -180,16 +177,15 @@ void CudaOps::multiply_by_wgmma(
 ) {
   const auto scope = workspace_.scope();
   const Exl3Matrix& first = layers[0]->exl3();
+  const LinearPlan plan = plan_linear(limits_, is_exact(), sizes_of(layers), rows);
+  const WgmmaTile& tile = plan.tile;
   WgmmaProblem problem;
   problem.num_matrices = static_cast<int>(layers.size());
   problem.bits = first.layout.bits;
   problem.codebook = first.codebook;
   problem.chunks = static_cast<int>(first.layout.chunks());
-  problem.segments = wgmma_segments(first.padded_in());
+  problem.segments = plan.segments;
   problem.rows = rows;
-  int64_t columns = 0;
-  for (size_t i = 0; i < layers.size(); ++i) columns += products[i].padded_out;
-  const WgmmaTile tile = wgmma_tile(rows, columns, problem.segments, limits_.num_sms);
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.matrices[i].words = layers[i]->exl3().words;
     problem.matrices[i].input = inputs[i];
@@ -240,10 +236,7 @@ void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply
   const int64_t in = matrix.padded_in();
   const int64_t out = matrix.padded_out();
   const int64_t rows = y.rows();
-  const int64_t slice = std::clamp(
-      limits_.slice_bytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns,
-      out
-  );
+  const int64_t slice = slice_columns(limits_, in, out);
   const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
   const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
   for (int64_t begin = 0; begin < out; begin += slice) {

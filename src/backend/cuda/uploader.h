@@ -39,8 +39,8 @@ struct UploadLimits {
 
 /// One thread. The source of an upload may change when it returns; what is issued to the stream
 /// afterwards finds the destination filled. Threads and memory for large uploads come with the
-/// first one. Throws UserError where memory or threads are lacking; where memory cannot be
-/// page-locked, one warning.
+/// first one, and stay. Throws UserError where memory or threads are lacking; where memory cannot
+/// be page-locked, one warning.
 class Uploader {
  public:
   /// Larger ones go through the large ring.

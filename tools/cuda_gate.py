@@ -16,8 +16,10 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import cubin
 
@@ -105,11 +107,18 @@ class Compiler:
                 return stem.with_suffix(".cubin"), known["output"]
         stem.parent.mkdir(parents=True, exist_ok=True)
         cubin_path, depfile = stem.with_suffix(".cubin"), stem.with_suffix(".d")
-        command = [self.nvcc, *FLAGS, "-cubin", f"-arch=sm_{arch}", "-MD", "-MF", str(depfile)]
-        run = subprocess.run([*command, "-o", str(cubin_path), str(source)], capture_output=True, text=True)
-        output = run.stdout + run.stderr
-        if run.returncode != 0:
-            raise RuntimeError(output)
+        with tempfile.TemporaryDirectory() as folder:
+            # The whole of it, since g++ may refuse what nvcc leaves to the host; the machine code is kept on the way.
+            command = [self.nvcc, *FLAGS, "-c", f"-arch=sm_{arch}", "--keep", "--keep-dir", folder, "-MD", "-MF"]
+            object_path = pathlib.Path(folder, "object.o")
+            run = subprocess.run(
+                [*command, str(depfile), "-o", str(object_path), str(source)], capture_output=True, text=True
+            )
+            output = run.stdout + run.stderr
+            if run.returncode != 0:
+                raise RuntimeError(output)
+            (kept,) = pathlib.Path(folder).glob("*.cubin")
+            shutil.move(kept, cubin_path)
         files = depfile.read_text().replace("\\\n", " ").split(":", 1)[1].split()
         entry = {"key": self.key, "files": {path: file_digest(path) for path in files}, "output": output}
         record.write_text(json.dumps(entry))

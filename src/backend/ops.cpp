@@ -44,6 +44,10 @@ void Ops::settle(ResidualStream& stream) {
   stream.has_addend = false;
 }
 
+int64_t Ops::stream_parts(int64_t, int64_t, int64_t) const {
+  return 0;
+}
+
 void Ops::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream) {
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   linear(x, weight, stream.addend);

@@ -87,6 +87,9 @@ class Ops {
 
   /// Adds to the stream what is on its way there.
   virtual void settle(ResidualStream& stream);
+  /// How many parts the stream of so many rows needs, where layers of up to `inputs` inputs are
+  /// added to it.
+  virtual int64_t stream_parts(int64_t rows, int64_t dim, int64_t inputs) const;
 
   /// stream += linear(x, weight). Nothing else may be on its way; this may be, afterwards.
   virtual void linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream);

@@ -3,6 +3,7 @@
 #include "model/registry.h"
 #include "nn/rope.h"
 
+#include <algorithm>
 #include <array>
 
 namespace trellis {
@@ -107,6 +108,10 @@ void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor lo
   ResidualStream stream;
   stream.x = workspace.tensor(rows, DType::kFloat32);
   stream.addend = workspace.tensor(rows, DType::kFloat32);
+  const int64_t inputs =
+      std::max(config_.num_attention_heads * config_.head_dim, config_.intermediate_size);
+  const int64_t parts = context.ops.stream_parts(rows[0], rows[1], inputs);
+  if (parts > 0) stream.parts = workspace.tensor({parts * rows[0], rows[1]}, DType::kFloat32);
   context.ops.embed(step.token_ids, embedding_, stream.x);
   for (const Block& block : blocks_) block.forward(context, stream);
 

@@ -41,13 +41,16 @@ struct StreamShape {
   int64_t rows = 0;
   Before before = Before::kLayer;
   bool bias = false;
+  int64_t layer_inputs = 128;  // of the layer before
 };
 
 std::string name_of(const StreamShape& shape) {
   constexpr std::array<const char*, 3> kNames = {"nothing", "outputs", "a layer"};
   return fmt::format(
-      "hidden {} rows {} behind {}{}", shape.hidden, shape.rows,
-      kNames[static_cast<size_t>(shape.before)], shape.bias ? " bias" : ""
+      "hidden {} rows {} behind {}{}{}", shape.hidden, shape.rows,
+      kNames[static_cast<size_t>(shape.before)],
+      shape.layer_inputs == 128 ? "" : fmt::format(" of {}", shape.layer_inputs),
+      shape.bias ? " bias" : ""
   );
 }
 
@@ -55,12 +58,13 @@ std::string name_of(const StreamShape& shape) {
 class RandomStream {
  public:
   RandomStream(PreparedOp& op, const WeightFormat& format, const StreamShape& shape, uint64_t seed)
-      : before_(shape.before), input_(random_tensor(op, {shape.rows, kBeforeInputs}, seed)) {
-    const LinearShape layer = {kBeforeInputs, shape.hidden, shape.rows, shape.bias};
+      : before_(shape.before), input_(random_tensor(op, {shape.rows, shape.layer_inputs}, seed)) {
+    const LinearShape layer = {shape.layer_inputs, shape.hidden, shape.rows, shape.bias};
     layer_ = random_layer(op, format, layer, seed + 1);
     const Shape size = {shape.rows, shape.hidden};
     stream_.x = random_tensor(op, size, seed + 2);
     stream_.addend = random_tensor(op, size, seed + 3);
+    stream_.parts = op.allocate_stream_parts(shape.rows, shape.hidden, kMostLayerInputs);
     norm_.weight = random_tensor(op, {shape.hidden}, seed + 4);
     norm_.epsilon = 1e-5f;
     norm_.normed = op.allocate(size);
@@ -77,7 +81,7 @@ class RandomStream {
   }
 
  private:
-  static constexpr int64_t kBeforeInputs = 128;
+  static constexpr int64_t kMostLayerInputs = 2048;
 
   Before before_;
   Tensor input_;
@@ -134,6 +138,8 @@ OpGroup norm_linear_group_group() {
     add(kHalf, kHalf, {100, rows});
   }
   add(kMul1, kMul1, {4224, 2});
+  // So many inputs that a kernel may sum them in parts.
+  add(kMul1, kMul1, {256, 20, Before::kLayer, true, 1200});
   return group;
 }
 
@@ -182,6 +188,7 @@ OpGroup mlp_group() {
     add(kMul1, kMcg, 256, {128, rows});
     add(kHalf, kHalf, 70, {100, rows, Before::kLayer, true});
   }
+  add(kMul1, kMul1, 1152, {128, 17});
   return group;
 }
 

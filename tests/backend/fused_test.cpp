@@ -114,7 +114,12 @@ const std::vector<std::array<WeightFormat, 3>> kThreeFormats = {
 /// A stream of 256 numbers a row, into which an output is on its way.
 ResidualStream upload_stream(PreparedOp& op, int64_t rows) {
   const Tensor x = op.upload(RandomData(50).normals(rows * 256), {rows, 256});
-  return {x, op.upload(RandomData(51).normals(rows * 256), {rows, 256}), true};
+  ResidualStream stream;
+  stream.x = x;
+  stream.addend = op.upload(RandomData(51).normals(rows * 256), {rows, 256});
+  stream.has_addend = true;
+  stream.parts = op.allocate_stream_parts(rows, 256, 1024);
+  return stream;
 }
 
 StreamNorm upload_norm(PreparedOp& op, int64_t rows) {

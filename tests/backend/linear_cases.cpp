@@ -106,6 +106,8 @@ OpGroup exl3_rows_group() {
   }
   // So many inputs that a kernel may sum them in parts.
   group.cases.push_back(linear_case(formats[0], {8320, 256, 40}, seed += 10));
+  group.cases.push_back(linear_case(formats[0], {8320, 256, 70}, seed += 10));
+  group.cases.push_back(linear_case(formats[1], {1300, 256, 20}, seed += 10));
   return group;
 }
 

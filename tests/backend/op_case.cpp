@@ -33,6 +33,11 @@ Tensor PreparedOp::allocate(Shape shape, DType dtype) {
   return memory_.back().view(dtype, shape);
 }
 
+Tensor PreparedOp::allocate_stream_parts(int64_t rows, int64_t dim, int64_t inputs) {
+  const int64_t parts = backend->ops().stream_parts(rows, dim, inputs);
+  return parts == 0 ? Tensor() : allocate({parts * rows, dim});
+}
+
 const PackedLinear& PreparedOp::pack(const LinearWeight& weight) {
   weights_.push_back(backend->pack(weight));
   return *weights_.back();

@@ -42,6 +42,8 @@ class PreparedOp {
   }
   /// Zeros.
   Tensor allocate(Shape shape, DType dtype = DType::kFloat32);
+  /// ResidualStream::parts of a stream to which layers of up to so many inputs are added.
+  Tensor allocate_stream_parts(int64_t rows, int64_t dim, int64_t inputs);
   const PackedLinear& pack(const LinearWeight& weight);
 
   /// Every output's rows as fp32, in order; a row is a tensor's last dimension. Words are two

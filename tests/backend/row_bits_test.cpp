@@ -227,12 +227,11 @@ constexpr int64_t kManyRows = 300;
 const std::vector<int64_t> kManyRowCalls = {33, 64, 65, 130, 257};
 #endif
 
-/// Whether a layer gives each of kManyRows rows the same bits in calls of these sizes.
+/// Whether a layer gives each of shape.rows rows the same bits in calls of these sizes.
 void check_calls(
-    Backend& backend, const WeightFormat& format, LinearShape shape,
+    Backend& backend, const WeightFormat& format, const LinearShape& shape,
     const std::vector<int64_t>& counts
 ) {
-  shape.rows = kManyRows;
   PreparedOp op(backend);
   const RandomLinear linear(format, shape, 1);
   const PackedLinear& weight = op.pack(linear.weight());
@@ -258,14 +257,16 @@ TEST_P(ManyRowBits, LinearGivesARowTheSameBitsInAnyLargeCall) {
   for (const WeightFormat& format :
        {WeightFormat::exl3(4, exl3::Codebook::kMul1), WeightFormat::exl3(3, exl3::Codebook::kMcg),
         WeightFormat::exl3(8, exl3::Codebook::k3inst)}) {
-    check_calls(*backend, format, {300, 200, 0, true}, kManyRowCalls);
+    check_calls(*backend, format, {300, 200, kManyRows, true}, kManyRowCalls);
   }
 }
 
-TEST_P(ManyRowBits, LinearOfManyInputsGivesARowTheSameBitsInAnyLargeCall) {
+/// Where inputs may be summed in parts: in calls of up to 64 rows, and in larger ones.
+TEST_P(ManyRowBits, LinearOfManyInputsGivesARowTheSameBitsInCallsOfOneKind) {
   const std::unique_ptr<Backend> backend = GetParam().make();
   const WeightFormat format = WeightFormat::exl3(3, exl3::Codebook::kMul1);
-  check_calls(*backend, format, {8320, 256, 0}, {40});
+  check_calls(*backend, format, {8320, 256, 64}, {33});
+  check_calls(*backend, format, {8320, 256, 80}, {65});
 }
 
 TEST_P(ManyRowBits, APromptGivesTheSameBitsInAnyLargeChunks) {

@@ -39,8 +39,7 @@ CudaOps::Inputs CudaOps::round_normed(
   NormQuantizeProblem problem;
   problem.x = floats(stream.x);
   if (stream.unfinished != nullptr) {
-    const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
-    problem.products = products_of(matrix, floats(stream.addend));
+    problem.products = unfinished_products(stream);
   } else if (stream.has_addend) {
     problem.addend = floats(stream.addend);
   }
@@ -74,18 +73,34 @@ void CudaOps::leave_in_stream(
 ) {
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   const CudaLinear* layers[] = {&layer};
-  const Exl3Products products[] = {products_of(layer.exl3(), floats(stream.addend))};
-  multiply(layers, input, products, stream.x.rows(), pass);
+  const int64_t rows = stream.x.rows();
+  const int parts = segments_of(layers, rows, pass).count;
+  TRELLIS_CHECK(parts == 1 || stream.parts.rows() >= parts * rows, "room for the parts");
+  stream.num_parts = parts == 1 ? 0 : parts;
   stream.has_addend = true;
   stream.unfinished = &layer;
+  const Exl3Products products[] = {unfinished_products(stream)};
+  multiply(layers, input, products, rows, pass);
+}
+
+Exl3Products CudaOps::unfinished_products(const ResidualStream& stream) const {
+  const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
+  const bool in_parts = stream.num_parts > 0;
+  const Tensor& inner = in_parts ? stream.parts : stream.addend;
+  return products_of(matrix, floats(inner), in_parts ? stream.num_parts : 1, stream.x.rows());
+}
+
+int64_t CudaOps::stream_parts(int64_t rows, int64_t dim, int64_t inputs) const {
+  if (!limits_.has_wgmma || rows <= independent_rows()) return 0;
+  constexpr int64_t kMostChunkInputs = 256;
+  const int64_t padded = (inputs + kMostChunkInputs - 1) / kMostChunkInputs * kMostChunkInputs;
+  const int64_t most = most_wgmma_segments(rows, padded, dim);
+  return most > 1 ? most : 0;
 }
 
 void CudaOps::settle(ResidualStream& stream) {
   if (stream.unfinished == nullptr) return Ops::settle(stream);
-  const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
-  const RotatedOutput outputs[] = {
-      {products_of(matrix, floats(stream.addend)), floats(stream.x), true}
-  };
+  const RotatedOutput outputs[] = {{unfinished_products(stream), floats(stream.x), true}};
   exl3_rotate_outputs(stream_, outputs, stream.x.rows());
   stream.has_addend = false;
   stream.unfinished = nullptr;
@@ -114,7 +129,7 @@ void CudaOps::norm_linear_group(
   const auto scope = workspace_.scope();
   const Inputs inputs = round_normed(stream, norm, layers, pass);
   const int64_t rows = stream.x.rows();
-  const Products products = room_for_products(layers, rows);
+  const Products products = room_for_products(layers, rows, pass);
   multiply(layers, inputs, products, rows, pass);
   rotate_outputs(products, outputs);
 }
@@ -144,7 +159,7 @@ void CudaOps::qkv_rope_store(
 
   const auto scope = workspace_.scope();
   const Inputs inputs = round_normed(stream, norm, layers, pass);
-  const Products products = room_for_products(layers, rows);
+  const Products products = room_for_products(layers, rows, pass);
   multiply(layers, inputs, products, rows, pass);
   RopeStoreProblem problem;
   problem.queries = products[0];
@@ -212,7 +227,7 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
 
   const auto scope = workspace_.scope();
   const Inputs inputs = round_normed(stream, args.norm, list.layers(), pass);
-  const Products products = room_for_products(list.layers(), rows);
+  const Products products = room_for_products(list.layers(), rows, pass);
   multiply(list.layers(), inputs, products, rows, pass);
   const Inputs gated = room_for_inputs(downs, rows, down_pass);
   if (down_pass.by_wgmma) {

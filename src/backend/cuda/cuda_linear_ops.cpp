@@ -8,7 +8,6 @@
 #include "backend/cuda/kernels/exl3_rotate.h"
 #include "backend/cuda/kernels/exl3_wgmma.h"
 #include "backend/cuda/kernels/half_matmul.h"
-#include "backend/cuda/kernels/rows.h"
 
 #include <algorithm>
 #include <array>
@@ -124,12 +123,17 @@ CudaOps::Inputs CudaOps::round_inputs(ConstTensor x, Layers layers, const Pass& 
   return inputs;
 }
 
-CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows) {
+WgmmaSegments CudaOps::segments_of(Layers layers, int64_t rows, const Pass& pass) {
+  return pass.by_wgmma ? choose_segments(sizes_of(layers), rows) : WgmmaSegments();
+}
+
+CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows, const Pass& pass) {
+  const int parts = segments_of(layers, rows, pass).count;
   Products products;
   for (size_t i = 0; i < layers.size(); ++i) {
     const Exl3Matrix& matrix = layers[i]->exl3();
-    const Tensor inner = workspace_.tensor({rows, matrix.padded_out()}, DType::kFloat32);
-    products[i] = products_of(matrix, inner.as<float>());
+    const Tensor inner = workspace_.tensor({parts * rows, matrix.padded_out()}, DType::kFloat32);
+    products[i] = products_of(matrix, inner.as<float>(), parts, rows);
   }
   return products;
 }
@@ -175,10 +179,8 @@ void CudaOps::multiply_by_wgmma(
     Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
     int64_t rows
 ) {
-  const auto scope = workspace_.scope();
   const Exl3Matrix& first = layers[0]->exl3();
   const LinearPlan plan = plan_linear(limits_, is_exact(), sizes_of(layers), rows);
-  const WgmmaTile& tile = plan.tile;
   WgmmaProblem problem;
   problem.num_matrices = static_cast<int>(layers.size());
   problem.bits = first.layout.bits;
@@ -191,19 +193,8 @@ void CudaOps::multiply_by_wgmma(
     problem.matrices[i].input = inputs[i];
     problem.matrices[i].y = products[i].inner;
     problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
-    if (!tile.spread) continue;
-    const Tensor parts =
-        workspace_.tensor({problem.segments - 1, rows, products[i].padded_out}, DType::kFloat32);
-    problem.matrices[i].parts = parts.as<float>();
   }
-  exl3_wgmma(stream_, problem, tile);
-  if (!tile.spread) return;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    const int64_t count = rows * products[i].padded_out;
-    for (int part = 0; part + 1 < problem.segments; ++part) {
-      cuda::add(stream_, products[i].inner, problem.matrices[i].parts + part * count, count);
-    }
-  }
+  exl3_wgmma(stream_, problem, plan.tile);
 }
 
 void CudaOps::exl3_in_passes(
@@ -211,7 +202,7 @@ void CudaOps::exl3_in_passes(
 ) {
   const auto scope = workspace_.scope();
   const Inputs inputs = round_inputs(x, layers, pass);
-  const Products products = room_for_products(layers, x.rows());
+  const Products products = room_for_products(layers, x.rows(), pass);
   multiply(layers, inputs, products, x.rows(), pass);
   rotate_outputs(products, outputs);
 }
@@ -244,7 +235,7 @@ void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply
     exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
     multiply(weights.slice_rows(0, end - begin), inner.as<float>() + begin);
   }
-  const RotatedOutput outputs[] = {{products_of(matrix, inner.as<float>()), floats(y)}};
+  const RotatedOutput outputs[] = {{products_of(matrix, inner.as<float>(), 1, rows), floats(y)}};
   exl3_rotate_outputs(stream_, outputs, rows);
 }
 

@@ -6,6 +6,7 @@
 #include "backend/cuda/heuristics.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
 #include "backend/cuda/kernels/exl3_stage_input.h"
+#include "backend/cuda/wgmma_tile.h"
 
 #include <cuda_runtime.h>
 
@@ -63,6 +64,7 @@ class CudaOps final : public Ops {
       ConstTensor x, std::span<const PackedLinear* const> weights, std::span<const Tensor> outputs
   ) override;
   void settle(ResidualStream& stream) override;
+  int64_t stream_parts(int64_t rows, int64_t dim, int64_t inputs) const override;
   void linear_add(ConstTensor x, const PackedLinear& weight, ResidualStream& stream) override;
   void norm_linear_group(
       ResidualStream& stream, const StreamNorm& norm, std::span<const PackedLinear* const> weights,
@@ -119,7 +121,9 @@ class CudaOps final : public Ops {
   /// Rounds the input of layers that share it, into the workspace's current scope.
   Inputs round_inputs(ConstTensor x, Layers layers, const Pass& pass);
   /// Memory for the layers' products, in the workspace's current scope.
-  Products room_for_products(Layers layers, int64_t rows);
+  Products room_for_products(Layers layers, int64_t rows, const Pass& pass);
+  /// Segments of the inputs that a pass sums by themselves: the parts of its products.
+  static WgmmaSegments segments_of(Layers layers, int64_t rows, const Pass& pass);
   /// Multiplies rounded inputs, all layers in one launch a pass.
   void multiply(
       Layers layers, const Inputs& inputs, std::span<const Exl3Products> products, int64_t rows,
@@ -161,6 +165,9 @@ class CudaOps final : public Ops {
   void leave_in_stream(
       const CudaLinear& layer, const Inputs& input, ResidualStream& stream, const Pass& pass
   );
+
+  /// What leave_in_stream() has left.
+  Exl3Products unfinished_products(const ResidualStream& stream) const;
 
   const Backend& backend_;
   cudaStream_t stream_;

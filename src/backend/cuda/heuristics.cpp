@@ -17,12 +17,9 @@ constexpr int64_t padded(int64_t size) {
   return (size + 127) / 128 * 128;
 }
 
-std::string tile_text(const WgmmaTile& tile, int segments) {
-  std::string text = fmt::format("tiles of {} x {}", tile.rows, 64 * tile.groups);
-  if (segments > 1) {
-    text += fmt::format(", {} segments {}", segments, tile.spread ? "side by side" : "in turn");
-  }
-  return text;
+/// Of the inputs alone.
+Exl3Layout input_layout(const MatrixSizes& sizes) {
+  return {sizes.bits, sizes.padded_in / kTileSize, 0};
 }
 
 }  // namespace
@@ -39,16 +36,21 @@ Pass choose_pass(
 ) {
   if (is_exact) return {};
   if (rows <= limits.few_rows() && sizes.padded_in <= kMostGemvInputs) {
-    const Exl3Layout layout = {sizes.bits, sizes.padded_in / kTileSize, 0};
+    const int64_t chunks = input_layout(sizes).chunks();
     for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
       at_once = std::min(at_once, rows);
       const bool fits =
-          exl3_gemv_fits(sizes.bits, sizes.codebook, layout.chunks(), at_once, limits.shared_bytes);
+          exl3_gemv_fits(sizes.bits, sizes.codebook, chunks, at_once, limits.shared_bytes);
       if (fits) return {at_once, false};
     }
   }
   const bool can_stage = limits.has_wgmma && sizes.padded_in <= kMostStageInputs;
   return can_stage ? Pass{rows, true} : Pass{};
+}
+
+WgmmaSegments choose_segments(const MatrixSizes& sizes, int64_t rows) {
+  const Exl3Layout layout = input_layout(sizes);
+  return wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
 }
 
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out) {
@@ -67,8 +69,9 @@ LinearPlan plan_linear(
     plan.rows = pass.rows;
     if (!pass.by_wgmma) return plan;
     plan.kernel = LinearPlan::Kernel::kWgmma;
-    plan.segments = wgmma_segments(sizes.padded_in);
-    plan.tile = wgmma_tile(rows, sizes.padded_out, plan.segments, limits.num_sms);
+    plan.segments = choose_segments(sizes, rows);
+    const int64_t inputs = int64_t{plan.segments.chunks} * input_layout(sizes).chunk_inputs();
+    plan.tile = wgmma_tile(rows, sizes.padded_out, plan.segments.count, inputs, limits.num_sms);
     return plan;
   }
   plan.kernel = is_exact ? LinearPlan::Kernel::kDenseSlices : LinearPlan::Kernel::kHalfMatmul;
@@ -81,7 +84,9 @@ std::string LinearPlan::to_string() const {
     case Kernel::kGemv:
       return fmt::format("exl3_gemv, {} rows a pass", rows);
     case Kernel::kWgmma:
-      return fmt::format("exl3_wgmma, {}", tile_text(tile, segments));
+      return fmt::format(
+          "exl3_wgmma, tiles of {} x {}, segments: {}", tile.rows, 64 * tile.groups, segments.count
+      );
     case Kernel::kHalfMatmul:
       return fmt::format("exl3_dequantize and half_matmul, {} columns at a time", slice_columns);
     case Kernel::kDenseSlices:

@@ -47,6 +47,9 @@ struct Pass {
 /// None where activations are exact, or the GPU has no wgmma for what the GEMV cannot do.
 Pass choose_pass(const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows);
 
+/// Of the inputs of a product by wgmma.
+WgmmaSegments choose_segments(const MatrixSizes& sizes, int64_t rows);
+
 /// Columns that are decoded at a time, for a matrix that no pass multiplies.
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out);
 
@@ -56,12 +59,12 @@ struct LinearPlan {
 
   Kernel kernel = Kernel::kGemv;
   int64_t rows = 0;           // of a pass
-  int segments = 0;           // kWgmma: of the inputs
+  WgmmaSegments segments;     // kWgmma: of the inputs
   WgmmaTile tile;             // kWgmma
   int64_t slice_columns = 0;  // kHalfMatmul, kDenseSlices: decoded at a time
 
   bool operator==(const LinearPlan&) const = default;
-  /// "exl3_gemv, 8 rows a pass", "exl3_wgmma, tiles of 128 x 64"
+  /// "exl3_gemv, 8 rows a pass", "exl3_wgmma, tiles of 128 x 64, segments: 2"
   std::string to_string() const;
 };
 

@@ -1,5 +1,4 @@
-// How the kernel for many rows divides a product over CTAs. Plain arithmetic: the bits of a row do
-// not depend on it.
+// How the kernel for many rows divides a product over CTAs. Plain arithmetic.
 #pragma once
 
 #include <algorithm>
@@ -9,62 +8,82 @@
 
 namespace trellis::cuda {
 
-/// What a CTA owns: so many rows, and 64 columns for each of its warpgroups.
+/// The inputs of a product are summed in segments of so many chunks of the layout, by CTAs of their
+/// own; whoever reads the sums adds them up, in the order of the inputs.
+struct WgmmaSegments {
+  int count = 1;
+  int chunks = 0;  // of each; the last may have fewer
+
+  bool operator==(const WgmmaSegments&) const = default;
+};
+
+/// Up to so many rows a product with few columns is cut into more segments, since it has too few
+/// tiles for a GPU. So a row's bits depend on whether its call has more.
+inline constexpr int64_t kSegmentedRows = 64;
+
+/// The most segments of a product of so many inputs and columns (those of all matrices of a
+/// launch).
+inline int64_t most_wgmma_segments(int64_t rows, int64_t inputs, int64_t columns) {
+  constexpr int64_t kMostInputs = 8192;
+  constexpr int64_t kLeastInputs = 512;
+  constexpr int64_t kWantedColumns = 16384;  // 128 tiles of 128 columns
+  const int64_t least = (inputs + kMostInputs - 1) / kMostInputs;
+  if (rows > kSegmentedRows) return least;
+  const int64_t wanted = (kWantedColumns + columns / 2) / columns;
+  return std::max(least, std::min(wanted, inputs / kLeastInputs));
+}
+
+/// chunks: along the inputs, of chunk_inputs each.
+inline WgmmaSegments wgmma_segments(
+    int64_t rows, int64_t chunks, int64_t chunk_inputs, int64_t columns
+) {
+  const int64_t most = most_wgmma_segments(rows, chunks * chunk_inputs, columns);
+  const int64_t of_each = (chunks + most - 1) / most;
+  return {static_cast<int>((chunks + of_each - 1) / of_each), static_cast<int>(of_each)};
+}
+
+/// What a CTA owns: so many rows, and 64 columns for each of its warpgroups. No sum depends on it.
 struct WgmmaTile {
-  int rows = 0;         // 64, 128 or 256
-  int groups = 0;       // 1 or 2
-  bool spread = false;  // whether it does one segment of the inputs, instead of all in turn
+  int rows = 0;    // 64, 128 or 256
+  int groups = 0;  // 1 or 2
 
   bool operator==(const WgmmaTile&) const = default;
 };
 
-/// Inputs are summed in so many segments, whatever the tile: few, since a CTA that does all of them
-/// adds its sums to memory in between.
-inline int wgmma_segments(int64_t inputs) {
-  constexpr int64_t kMostInputs = 8192;
-  return static_cast<int>((inputs + kMostInputs - 1) / kMostInputs);
-}
-
-/// An estimate of the clocks that a product takes for every 16 inputs of a segment. The SM with
-/// most CTAs shares its tensor cores (half a clock a row and warpgroup), its issue slots, and its
-/// way to L2 (32 bytes of activations a row and CTA at 37 a clock) among them. From the rates of an
-/// H200, not fitted.
-inline int64_t estimated_clocks(
-    const WgmmaTile& tile, int64_t rows, int64_t columns, int segments, int num_sms
+/// The tile for a product whose segments have so many inputs.
+inline WgmmaTile wgmma_tile(
+    int64_t rows, int64_t columns, int64_t segments, int64_t inputs, int num_sms
 ) {
-  // 16 inputs of 64 columns, decoded by a warpgroup whose gaps others fill; what a warpgroup waits
-  // for its own instructions; what a CTA loses, whatever its size; and adding segments up.
-  constexpr int64_t kDecodeClocks = 44;
-  constexpr int64_t kLatencyClocks = 60;
-  constexpr int64_t kCtaClocks = 8;
-  constexpr int64_t kAddClocks = 16;
-  const int64_t row_tiles = (rows + tile.rows - 1) / tile.rows;
-  const int64_t ctas = row_tiles * (columns / (64 * tile.groups)) * (tile.spread ? segments : 1);
-  const int64_t most_ctas = (ctas + num_sms - 1) / num_sms;
-  const int64_t multiply = tile.rows / 2;
-  const int64_t fetch = int64_t{tile.rows} * 32 / 37;
-  const int64_t of_cta = std::max(tile.groups * std::max(multiply, kDecodeClocks), fetch);
-  const int64_t clocks = std::max(most_ctas * (of_cta + kCtaClocks), multiply + kLatencyClocks);
-  return tile.spread ? clocks + kAddClocks : clocks * segments;
-}
-
-/// The tile for a product of so many rows and columns, of all matrices of a launch.
-inline WgmmaTile wgmma_tile(int64_t rows, int64_t columns, int segments, int num_sms) {
-  // Of equal ones the first: it decodes least often.
-  constexpr std::array<WgmmaTile, 6> kTiles = {
-      {{256, 2}, {256, 1}, {128, 2}, {128, 1}, {64, 1}, {64, 2}}
+  /// Clocks for 16 inputs of a CTA that has its SM to itself, and of one that shares it (only with
+  /// 64 rows there is room for two): fitted to an H100.
+  struct Candidate {
+    WgmmaTile tile;
+    int64_t alone;
+    int64_t shared;
   };
+  // Of equal ones the first: it decodes least often.
+  constexpr std::array<Candidate, 6> kCandidates = {{
+      {{256, 2}, 310, 310},
+      {{256, 1}, 200, 200},
+      {{128, 2}, 216, 216},
+      {{128, 1}, 132, 132},
+      {{64, 2}, 178, 165},
+      {{64, 1}, 111, 100},
+  }};
+  constexpr int64_t kCtaClocks = 3500;  // in front of its products and behind them
+  const int64_t slabs = (inputs + 15) / 16;
   WgmmaTile best;
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (const bool spread : {false, true}) {
-    if (spread && segments == 1) continue;
-    for (WgmmaTile tile : kTiles) {
-      tile.spread = spread;
-      const int64_t clocks = estimated_clocks(tile, rows, columns, segments, num_sms);
-      if (clocks >= least) continue;
-      least = clocks;
-      best = tile;
-    }
+  for (const Candidate& candidate : kCandidates) {
+    const WgmmaTile& tile = candidate.tile;
+    const int64_t row_tiles = (rows + tile.rows - 1) / tile.rows;
+    const int64_t ctas = row_tiles * (columns / (64 * tile.groups)) * segments;
+    const int64_t of_sm = (ctas + num_sms - 1) / num_sms;
+    const int64_t clocks =
+        of_sm * (slabs * (of_sm == 1 ? candidate.alone : candidate.shared) + kCtaClocks);
+    if (clocks >= least) continue;
+    least = clocks;
+    best = tile;
   }
   return best;
 }

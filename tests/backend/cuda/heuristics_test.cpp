@@ -55,14 +55,13 @@ std::vector<LinearCase> linear_cases() {
       {"H100OneRow", kH100, false, qkv, 1, "exl3_gemv, 1 rows a pass"},
       {"H100Eight", kH100, false, qkv, 8, "exl3_gemv, 8 rows a pass"},
       {"H100Sixteen", kH100, false, qkv, 16, "exl3_gemv, 8 rows a pass"},
-      {"H100Seventeen", kH100, false, qkv, 17, "exl3_wgmma, tiles of 64 x 64"},
-      {"H100Prompt", kH100, false, qkv, 2048, "exl3_wgmma, tiles of 256 x 128"},
-      {"H100GateUp", kH100, false, gate_up, 128, "exl3_wgmma, tiles of 128 x 128"},
-      {"H100Down", kH100, false, down, 64, "exl3_wgmma, tiles of 64 x 64, 2 segments side by side"},
-      {"H100DownPrompt", kH100, false, down, 2048,
-       "exl3_wgmma, tiles of 256 x 128, 2 segments in turn"},
+      {"H100Seventeen", kH100, false, qkv, 17, "exl3_wgmma, tiles of 64 x 128, segments: 3"},
+      {"H100Prompt", kH100, false, qkv, 2048, "exl3_wgmma, tiles of 256 x 128, segments: 1"},
+      {"H100GateUp", kH100, false, gate_up, 128, "exl3_wgmma, tiles of 128 x 128, segments: 1"},
+      {"H100Down", kH100, false, down, 64, "exl3_wgmma, tiles of 64 x 128, segments: 4"},
+      {"H100DownPrompt", kH100, false, down, 2048, "exl3_wgmma, tiles of 256 x 128, segments: 2"},
       {"H100InputsTooManyForTheGemv", kH100, false, mul1(4, 16512, 4096), 1,
-       "exl3_wgmma, tiles of 64 x 128, 3 segments side by side"},
+       "exl3_wgmma, tiles of 64 x 128, segments: 4"},
       {"H100Exact", kH100, true, qkv, 1, "exl3_dequantize and dense_linear, 6144 columns at a time"
       },
       {"Rtx3090Thirtytwo", kRtx3090, false, qkv, 32, "exl3_gemv, 4 rows a pass"},
@@ -154,9 +153,10 @@ TEST(BlockPlan, NamesTheKernelOfEveryProductAndOfAttention) {
 
   EXPECT_EQ(
       describe_block(kH100, false, sizes, 64),
-      "q, k, v: exl3_wgmma, tiles of 64 x 64; attention: flash_attention; "
-      "o: exl3_wgmma, tiles of 64 x 64; gate, up: exl3_wgmma, tiles of 64 x 128; "
-      "down: exl3_wgmma, tiles of 64 x 64, 2 segments side by side"
+      "q, k, v: exl3_wgmma, tiles of 64 x 128, segments: 3; attention: flash_attention; "
+      "o: exl3_wgmma, tiles of 64 x 128, segments: 4; "
+      "gate, up: exl3_wgmma, tiles of 64 x 128, segments: 1; "
+      "down: exl3_wgmma, tiles of 64 x 128, segments: 4"
   );
 }
 

@@ -176,15 +176,15 @@ class FloatScores {
   float queries_[kHeads][kLaneChannels];
 };
 
-/// Four heads of whole groups of 32 numbers, up to kLanes * kLaneChannels; keys of at most 16 bits.
-/// Rows 0 to 7 of mma's A are heads, and rows 8 to 15 what rounding them to fp16 has left: of the
-/// products, which are exact, both sums belong to the same lane. Keys are B, as the lanes read
-/// them: numbers of a group may change places as long as both factors do. Sums of a group are fp32
-/// in the tensor core, all others outside.
-template <int kLaneCount>
+/// Up to eight heads of whole groups of 32 numbers, up to kLanes * kLaneChannels; keys of at most
+/// 16 bits. Rows 0 to 7 of mma's A are heads, and rows 8 to 15 what rounding them to fp16 has left:
+/// of the products, which are exact, both sums belong to the same lane. Keys are B, as the lanes
+/// read them: numbers of a group may change places as long as both factors do. Sums of a group are
+/// fp32 in the tensor core, all others outside.
+template <int kLaneCount, int kHeadCount>
 class TensorScores {
  public:
-  static constexpr int kHeads = 4;
+  static constexpr int kHeads = kHeadCount;
   static constexpr int kLanes = kLaneCount;
   static constexpr int kChunk = 16;
   static constexpr int kKeys = 8;  // of one mma

@@ -57,7 +57,15 @@ __device__ __forceinline__ void finish_outputs(
     const Exl3Products& products, LaneScales svh, int64_t row, int64_t block,
     float (&v)[kLaneNumbers]
 ) {
-  load_block(products.inner + row * products.padded_out, block, v);
+  const float* inner = products.inner + row * products.padded_out;
+  load_block(inner, block, v);
+#pragma unroll 1
+  for (int part = 1; part < products.parts; ++part) {
+    float more[kLaneNumbers];
+    load_block(inner + part * products.part_size, block, more);
+#pragma unroll
+    for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[i];
+  }
   hadamard_block(v);
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) v[i] *= kHadamardScale;

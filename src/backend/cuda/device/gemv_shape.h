@@ -79,8 +79,11 @@ struct GemvShape {
     const auto room = [&](int slots) {
       return (shared_limit - kStaticBytes - kSumBytes - ring_bytes(slots)) / kChunkBytes;
     };
-    constexpr int kTwo = std::min(2, kMostSlots);
-    for (const auto& rings : {std::array{kMostSlots, kTwo}, std::array{1, 1}}) {
+    // In full: the code that nvcc hands to the host's compiler has lost what std::array deduces.
+    constexpr std::array<std::array<int, 2>, 2> kRings = {
+        {{kMostSlots, std::min(2, kMostSlots)}, {1, 1}}
+    };
+    for (const std::array<int, 2>& rings : kRings) {
       for (const int slots : rings) {
         if (room(slots) >= chunks) return {slots, static_cast<int>(chunks)};
       }

@@ -9,13 +9,14 @@
 
 namespace trellis::cuda {
 
-/// kRows: of a CTA's tile, 64, 128 or 256. Its warpgroups (one or two) own 64 columns each.
+/// kRows: of a CTA's tile, 64, 128 or 256. One or two of its warpgroups own 64 columns each; one
+/// more copies.
 template <int kBits, int kRows>
 struct WgmmaShape {
   static constexpr int kGroupWarps = 4;
   static constexpr int kGroupColumns = 64;
   static constexpr int kMostGroups = 2;
-  static constexpr int threads(int groups) { return groups * kGroupWarps * 32; }
+  static constexpr int threads(int groups) { return (groups + 1) * kGroupWarps * 32; }
 
   // The ring of activations: stages of 64 inputs of all rows, which the warpgroups share.
   static constexpr int kStageBlocks = kRows / kStageRows;
@@ -39,11 +40,16 @@ struct WgmmaShape {
   static constexpr int barrier_offset(int groups) { return units_offset(groups) + kRows * 4; }
   static constexpr int shared_bytes(int groups) { return barrier_offset(groups) + kStages * 16; }
 
-  /// With fewer rows a CTA leaves room for another, whose decoding fills this one's gaps. An SM has
-  /// 228 KiB, of which a CTA takes one more than it asks for; at 5 bits and 128 rows registers are
-  /// too few for two.
+  /// With few rows a CTA leaves room for another, whose decoding fills this one's gaps. An SM has
+  /// 228 KiB, of which a CTA takes one more than it asks for; at 7 bits registers are too few.
   static constexpr bool kRoomForTwo = 2 * (shared_bytes(kMostGroups) + 1024) <= 228 * 1024;
-  static constexpr int kCtasPerSm = kRoomForTwo && !(kBits == 5 && kRows == 128) ? 2 : 1;
+  static constexpr int kCtasPerSm = kRoomForTwo && kRows == 64 && kBits != 7 ? 2 : 1;
+
+  // Registers of a thread (multiples of 8): when a CTA begins, and what becomes of them.
+  static constexpr int kRegisters = 65536 / (kCtasPerSm * threads(kMostGroups)) / 8 * 8;
+  static constexpr int kCopyingRegisters = kCtasPerSm == 1 ? 40 : 24;
+  static constexpr int kMultiplyingRegisters =
+      kRegisters + (kRegisters - kCopyingRegisters) / kMostGroups / 8 * 8;
 };
 
 }  // namespace trellis::cuda

@@ -79,15 +79,16 @@ __device__ __forceinline__ void add_values(
   }
 }
 
-/// Merges what the warps of a CTA have left of each head: states, and outputs that are
-/// warp_stride and head_stride numbers apart. first_part: of `parts`, the first head's.
+/// Merges what the warps of a CTA have left of each head, a warp to a head: states, and outputs
+/// that are warp_stride and head_stride numbers apart. first_part: of `parts`, the first head's.
 template <int kHeads>
 __device__ __forceinline__ void merge_warps(
     const SpanParts& parts, int64_t first_part, int num_heads, int head_dim,
     const SoftmaxState (&states)[kWarps][kHeads], const float* outputs, int warp_stride,
     int head_stride
 ) {
-  for (int h = 0; h < num_heads; ++h) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int h = static_cast<int>(threadIdx.x) / kWarp; h < num_heads; h += kWarps) {
     SoftmaxState merged = empty_state();
 #pragma unroll
     for (int w = 0; w < kWarps; ++w) merged.largest = fmaxf(merged.largest, states[w][h].largest);
@@ -98,8 +99,8 @@ __device__ __forceinline__ void merge_warps(
       merged.sum += factors[w] * states[w][h].sum;
     }
     const int64_t part = first_part + static_cast<int64_t>(h) * parts.spans;
-    if (threadIdx.x == 0) parts.states[part] = merged;
-    for (int i = static_cast<int>(threadIdx.x); i < head_dim; i += kThreads) {
+    if (lane == 0) parts.states[part] = merged;
+    for (int i = lane; i < head_dim; i += kWarp) {
       float output = 0.0f;
 #pragma unroll
       for (int w = 0; w < kWarps; ++w) {
@@ -213,7 +214,8 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas) attention_kernel(
       state.largest = fmaxf(state.largest, scores[i]);
     }
     state.largest = Scores::largest(state.largest);
-    if (__any_sync(kAllLanes, state.largest != before)) {
+    // What the first chunk adds to are zeros.
+    if (__any_sync(kAllLanes, state.largest != before && before != -INFINITY)) {
       const float factor = exp2_approximate(before - state.largest);
       state.sum *= factor;
 #pragma unroll
@@ -286,15 +288,15 @@ int cta_heads(const AttentionProblem& problem) {
   return group_of(problem) <= 2 && problem.head_dim <= 128 ? 2 : 4;
 }
 
-/// CTAs that the query heads of a kv head are shared out to.
-int group_parts(const AttentionProblem& problem) {
-  return (group_of(problem) + cta_heads(problem) - 1) / cta_heads(problem);
+/// CTAs that the query heads of a kv head are shared out to, so many a CTA.
+int group_parts(const AttentionProblem& problem, int heads) {
+  return (group_of(problem) + heads - 1) / heads;
 }
 
 /// How the spans of a launch lie in scratch memory.
 SpanParts parts_of(const AttentionProblem& problem, void* scratch) {
   SpanParts parts;
-  const int ctas = problem.kv_heads * group_parts(problem);
+  const int ctas = problem.kv_heads * group_parts(problem, cta_heads(problem));
   parts.most_spans = std::clamp(kMostRowCtas / ctas, 1, kMostSpans);
   int64_t seen = problem.max_kv_length;
   if (problem.window > 0) seen = std::min<int64_t>(seen, int64_t{problem.window} + kLeastSpan - 1);
@@ -318,7 +320,7 @@ void launch_attention(
   LaunchPlan plan;
   plan.first_row = static_cast<int>(first_row);
   plan.group = group_of(problem);
-  plan.group_parts = group_parts(problem);
+  plan.group_parts = group_parts(problem, Scores::kHeads);
   plan.slot_bytes = std::max(chunk_bytes(problem.keys), chunk_bytes(problem.values));
   constexpr int kOutputs = Scores::kHeads * Scores::kLanes * kLaneChannels;
   plan.warp_bytes = std::max(kSlots * plan.slot_bytes, kOutputs * static_cast<int>(sizeof(float)));
@@ -343,13 +345,17 @@ void attend_spans(
   const bool two_heads = cta_heads(problem) == 2;
   const bool tensor = !problem.is_exact && !two_heads && problem.keys.bits <= 16 &&
                       problem.head_dim % exl3::kKvGroup == 0;
+  // Where CTAs are few, what takes long is the number of instructions of each: a head's results do
+  // not depend on the others of its CTA.
+  const int64_t ctas = rows * problem.kv_heads * group_parts(problem, 4) * parts.spans;
+  const bool halved = ctas <= kMostRowCtas / 2;
   if (problem.head_dim > 128) {
     with(FloatScores<4, 32>());
   } else if (problem.head_dim > 64) {
-    if (tensor) return with(TensorScores<16>());
+    if (tensor) return halved ? with(TensorScores<16, 2>()) : with(TensorScores<16, 4>());
     two_heads ? with(FloatScores<2, 16>()) : with(FloatScores<4, 16>());
   } else {
-    if (tensor) return with(TensorScores<8>());
+    if (tensor) return halved ? with(TensorScores<8, 2>()) : with(TensorScores<8, 4>());
     two_heads ? with(FloatScores<2, 8>()) : with(FloatScores<4, 8>());
   }
 }

@@ -146,6 +146,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
   const int lane = tid % kWarp;
   const int g = lane / 4;
   const int chunks = problem.chunks;
+  const int rows = kRows == 1 ? 1 : problem.rows;
   const int begin = share.first(static_cast<int>(blockIdx.x));
   const int end = share.first(static_cast<int>(blockIdx.x) + 1);
   const int slots = share.memory.slots;
@@ -221,15 +222,16 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
     const auto bring = [&](int first_chunk, int count) {
       // A warp brings one row, or a part of one, kFetched pieces at a time.
       constexpr int kFetched = Shape::kFetched;
-      const int parts = Shape::kWarps / problem.rows;
+      const int parts = Shape::kWarps / rows;
       const int row = warp / parts;
-      const bool has_row = row < problem.rows;
+      const bool has_row = row < rows;
       const int first_eight = warp % parts * kWarp + lane;
       const int eights_apart = parts * kWarp;
       const int skipped = first_chunk * Shape::kSteps * 8;
       const int eights = has_row ? count * Shape::kSteps * 8 : 0;
       const bool first_window = first_chunk == 0;
       gemv::RowUnit row_unit;
+      float unit = 0.0f;
       if (ring_filled) __syncthreads();  // the last activations and sums have been read
 #pragma unroll 1
       for (int i = first_eight;; i += kFetched * eights_apart) {
@@ -247,13 +249,9 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
           ring_filled = true;
         }
         if (i == first_eight && first_window) {
-          const float unit = row_unit.reduce();
+          unit = row_unit.reduce();
           inverse_unit = unit > 0.0f ? Shape::kLargest / kLargestInteger / unit : 0.0f;
           plane_sums = gemv::PlaneSums();
-          if (has_row && warp % parts == 0) {
-            const float scale = row_unit.scale(unit, current.input.norm);
-            if (lane == 0) row_scales[row].scale = scale * (kLargestInteger / Shape::kLargest);
-          }
         }
 #pragma unroll
         for (int u = 0; u < kFetched; ++u) {
@@ -275,14 +273,18 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
         }
       }
       __syncthreads();
+      // What follows is read behind the barrier in front of the outputs.
+      if (first_window && has_row && warp % parts == 0) {
+        const float scale = row_unit.scale(unit, current.input.norm);
+        if (lane == 0) row_scales[row].scale = scale * (kLargestInteger / Shape::kLargest);
+      }
       if constexpr (Shape::kIntegers) {
-        if (last_window && tid < problem.rows) {
-          gemv::PlaneSums all = {};
-          for (int part = 0; part < parts; ++part) {
-            all.high += warp_sums[tid][part].high;
-            all.low += warp_sums[tid][part].low;
-          }
-          row_scales[tid].sums = all;  // read behind the barrier in front of the outputs
+        if (last_window && warp < rows) {
+          const bool is_part = lane < parts;
+          const gemv::PlaneSums part = is_part ? warp_sums[warp][lane] : gemv::PlaneSums();
+          const int high = __reduce_add_sync(kAllLanes, part.high);
+          const int low = __reduce_add_sync(kAllLanes, part.low);
+          if (lane == 0) row_scales[warp].sums = {high, low};
         }
       }
     };
@@ -338,7 +340,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
 
       __syncthreads();
       const int outputs = pending * Shape::kGroupColumns;
-      for (int i = tid; i < outputs * problem.rows; i += Shape::kThreads) {
+      for (int i = tid; i < outputs * rows; i += Shape::kThreads) {
         const int row = i / outputs;
         const int column = i % Shape::kGroupColumns;
         const int batch = i % outputs / Shape::kGroupColumns;

@@ -26,18 +26,27 @@ struct Exl3Matrix {
   int64_t padded_out() const { return layout.out_tiles * kTileSize; }
 };
 
-/// What the GEMV or a product with decoded weights leaves of a layer: its outputs are svh *
-/// H(inner) + bias.
+/// What the products leave of a layer: its outputs are svh * H(sum of the parts of inner) + bias.
 struct Exl3Products {
   const uint16_t* svh = nullptr;
   const float* bias = nullptr;  // or null
-  float* inner = nullptr;       // [rows, padded_out]
+  float* inner = nullptr;       // [parts, rows, padded_out]
   int64_t padded_out = 0;
   int64_t out_features = 0;
+  int parts = 1;
+  int64_t part_size = 0;  // rows * padded_out
 };
 
-inline Exl3Products products_of(const Exl3Matrix& matrix, float* inner) {
-  return {matrix.svh, matrix.bias, inner, matrix.padded_out(), matrix.out_features};
+inline Exl3Products products_of(const Exl3Matrix& matrix, float* inner, int parts, int64_t rows) {
+  return {
+      matrix.svh,
+      matrix.bias,
+      inner,
+      matrix.padded_out(),
+      matrix.out_features,
+      parts,
+      rows * matrix.padded_out()
+  };
 }
 
 }  // namespace trellis::cuda

@@ -15,11 +15,8 @@ namespace trellis::cuda {
 struct WgmmaMatrix {
   const uint32_t* words = nullptr;
   StagedInput input;
-  float* y = nullptr;  // [rows, columns], in the rotated basis
-  /// [segments - 1, rows, columns]: with a spread tile the sums of the segments behind the first,
-  /// which the caller adds to y in their order.
-  float* parts = nullptr;
-  int columns = 0;  // padded outputs, a multiple of 128
+  float* y = nullptr;  // [segments, rows, columns], in the rotated basis
+  int columns = 0;     // padded outputs, a multiple of 128
 };
 
 /// Matrices of the same bits, codebook and number of inputs.
@@ -28,8 +25,8 @@ struct WgmmaProblem {
   WgmmaMatrix matrices[kMostMatrices];
   int bits = 0;
   exl3::Codebook codebook = exl3::Codebook::kMul1;
-  int chunks = 0;    // along the inputs
-  int segments = 1;  // of the inputs: wgmma_segments()
+  int chunks = 0;          // along the inputs
+  WgmmaSegments segments;  // of them
   int64_t rows = 0;
 };
 

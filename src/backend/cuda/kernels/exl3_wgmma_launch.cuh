@@ -17,7 +17,7 @@ void launch_instance(cudaStream_t stream, const WgmmaProblem& problem, const Wgm
   const dim3 grid(
       static_cast<unsigned>((problem.rows + kRows - 1) / kRows),
       static_cast<unsigned>(columns / (tile.groups * Shape::kGroupColumns)),
-      static_cast<unsigned>(tile.spread ? problem.segments : 1)
+      static_cast<unsigned>(problem.segments.count)
   );
   const LaunchShape shape = {
       grid, static_cast<unsigned>(Shape::threads(tile.groups)),

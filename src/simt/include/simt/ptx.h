@@ -201,6 +201,14 @@ inline constexpr bool kHasWgmma = true;
 
 inline void fence_proxy_async() {}
 
+template <int kCount>
+inline void release_registers() {
+  static_assert(kCount >= 24 && kCount <= 256 && kCount % 8 == 0);
+}
+template <int kCount>
+inline void acquire_registers() {
+  static_assert(kCount >= 24 && kCount <= 256 && kCount % 8 == 0);
+}
 inline void wgmma_fence(const simt::Where& where = simt::Where::current()) {
   simt::fence_wgmma(where);
 }

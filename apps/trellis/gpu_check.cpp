@@ -33,13 +33,19 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
+    // Checks.
+    {"plan", show_plan},
     {"ops", check_ops},
     {"models", check_models},
     {"determinism", check_determinism},
+    // Figures.
     {"decode", measure_decoding},
     {"batch", measure_batches},
     {"prompt", measure_prompts},
     {"long", measure_long_context},
+    {"load", measure_load},
+    // Checks that take long.
+    {"sanitizer", check_sanitizer},
 };
 
 struct Arguments {
@@ -96,6 +102,12 @@ RunVerb define_gpu_check(CLI::App& command) {
   )
       ->type_name("NAME")
       ->capture_default_str();
+  command
+      .add_option(
+          "--cases", arguments->options.cases,
+          "Op cases to check: a regular expression found in \"<group>: <case>\""
+      )
+      ->type_name("PATTERN");
   one_of(
       command.add_option("--backend", arguments->options.backend, "What is checked"),
       {"cuda", "cpu", "reference"}

@@ -3,6 +3,7 @@
 // implementations.
 #pragma once
 
+#include "backend/block_sizes.h"
 #include "backend/linear_weight.h"
 #include "backend/ops.h"
 #include "backend/packed_linear.h"
@@ -23,7 +24,9 @@ namespace trellis {
 enum class ActivationPrecision : uint8_t { kAuto, kFloat32 };
 
 struct BackendOptions {
-  int num_threads = 0;  // 0: one per CPU this process may use
+  // That compute, or that copy weights to a GPU. 0: one per CPU this process may use (GPU: 8 at
+  // most).
+  int num_threads = 0;
   ActivationPrecision activations = ActivationPrecision::kAuto;
   int device = 0;  // which GPU, as `trellis devices` numbers them
 };
@@ -46,6 +49,12 @@ class Backend {
   virtual Workspace& workspace() = 0;
   /// In calls of at most so many rows a row's bits do not depend on the other rows.
   virtual int64_t independent_rows() const { return std::numeric_limits<int64_t>::max(); }
+
+  /// Which kernels compute the products and the attention of such a block for so many rows, in a
+  /// line for reports. Empty where there is but one way.
+  virtual std::string describe_block(const BlockSizes& /*sizes*/, int64_t /*rows*/) const {
+    return "";
+  }
 
   /// Long-lived memory, zeroed. Throws UserError when there is not enough.
   virtual Buffer allocate(size_t bytes) = 0;

@@ -1,20 +1,32 @@
 #include "checkpoint/finite.h"
 
+#include "base/thread_pool.h"
+
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
+#include <limits>
 
 namespace trellis {
 namespace {
 
 constexpr int64_t kBlock = 2048;  // numbers looked at together; a block fits the first-level cache
 
-/// A number is finite unless all bits of its exponent are set.
+/// Numbers that a thread looks at together, and from how many on threads share them: an
+/// embedding's, whose reading from a mapped file takes a core a good part of a second.
+constexpr int64_t kShare = int64_t{1} << 20;
+constexpr int64_t kMostAlone = 16 * kShare;
+constexpr int kMostThreads = 8;  // more do not read faster
+
+/// A number is finite unless all bits of its exponent are set. Looks at numbers first to last - 1.
 template <typename Bits>
-std::optional<int64_t> find_full_exponent(const void* data, int64_t count, Bits exponent_mask) {
+std::optional<int64_t> find_in_range(
+    const void* data, int64_t first, int64_t last, Bits exponent_mask
+) {
   std::array<Bits, kBlock> block;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t size = std::min(kBlock, count - begin);
+  for (int64_t begin = first; begin < last; begin += kBlock) {
+    const int64_t size = std::min(kBlock, last - begin);
     std::memcpy(
         block.data(), static_cast<const char*>(data) + static_cast<size_t>(begin) * sizeof(Bits),
         static_cast<size_t>(size) * sizeof(Bits)
@@ -31,6 +43,22 @@ std::optional<int64_t> find_full_exponent(const void* data, int64_t count, Bits 
     }
   }
   return std::nullopt;
+}
+
+template <typename Bits>
+std::optional<int64_t> find_full_exponent(const void* data, int64_t count, Bits exponent_mask) {
+  if (count <= kMostAlone) return find_in_range(data, 0, count, exponent_mask);
+  ThreadPool threads(std::min(ThreadPool::available_cpus(), kMostThreads));
+  constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> found{kNone};
+  threads.for_each(count, kShare, [&](int64_t begin, int64_t end, int) {
+    if (begin > found.load()) return;
+    const int64_t here = find_in_range(data, begin, end, exponent_mask).value_or(kNone);
+    int64_t before = found.load();
+    while (here < before && !found.compare_exchange_weak(before, here)) {
+    }
+  });
+  return found == kNone ? std::nullopt : std::optional(found.load());
 }
 
 }  // namespace

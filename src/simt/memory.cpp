@@ -88,6 +88,7 @@ cudaError_t cudaFree(void* pointer) {
 }
 
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
+  if (bytes > simt::device().lockable_bytes) return simt::report(cudaErrorMemoryAllocation);
   return simt::report(simt::allocate_poisoned(pointer, bytes));
 }
 

@@ -12,6 +12,7 @@
 namespace trellis {
 
 inline const std::string kTinyModel = TRELLIS_SOURCE_DIR "/tests/data/models/tiny-1m";
+inline const std::string kTinyExl3Model = kTinyModel + "-exl3-3.0bpw";
 inline const std::string kBundledModel = TRELLIS_SOURCE_DIR "/models/demo-25m-exl3-4.0bpw";
 
 /// A copy of a model of one safetensors file.

@@ -52,6 +52,17 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::PrintToStringParamName()
 );
 
+TEST(FindNonFinite, FindsTheFirstOfManyWhereThreadsShareATensor) {
+  constexpr int64_t kCount = (int64_t{17} << 20) + 5;
+  std::vector<uint16_t> halves(static_cast<size_t>(kCount));
+
+  EXPECT_EQ(find_non_finite({halves.data(), DType::kFloat16, {kCount}}), std::nullopt);
+  for (const int64_t at : {kCount - 1, kCount / 2, int64_t{1} << 20, int64_t{7}}) {
+    halves[static_cast<size_t>(at)] = 0x7C00;
+    EXPECT_EQ(find_non_finite({halves.data(), DType::kFloat16, {kCount}}), at);
+  }
+}
+
 TEST(FindNonFinite, TakesTheLargestNumbersForFinite) {
   const float wide = std::numeric_limits<float>::max();
   const uint16_t half = 0x7BFF;

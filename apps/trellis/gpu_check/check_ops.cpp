@@ -3,6 +3,7 @@
 #include "backend/op_comparison.h"
 
 #include <memory>
+#include <regex>
 
 namespace trellis {
 namespace {
@@ -43,14 +44,34 @@ std::pair<bool, std::string> run_group(
   };
 }
 
+/// The groups with the cases that the pattern finds; none without any.
+std::vector<OpGroup> chosen_groups(const std::string& pattern) {
+  std::vector<OpGroup> groups = test::op_groups();
+  std::regex wanted;
+  try {
+    wanted = pattern;
+  } catch (const std::regex_error& error) {
+    throw UserError("--cases {}: not a regular expression: {}", pattern, error.what());
+  }
+  for (OpGroup& group : groups) {
+    std::erase_if(group.cases, [&](const OpCase& op_case) {
+      return !std::regex_search(group.name + ": " + op_case.name, wanted);
+    });
+  }
+  std::erase_if(groups, [](const OpGroup& group) { return group.cases.empty(); });
+  if (groups.empty()) throw UserError("--cases {}: found in the name of no case", pattern);
+  return groups;
+}
+
 }  // namespace
 
 void check_ops(const GpuCheckOptions& options, GpuReport& report) {
+  const std::vector<OpGroup> groups = chosen_groups(options.cases);
   const auto reference = create_backend("reference", {});
   for (const auto activations : {ActivationPrecision::kAuto, ActivationPrecision::kFloat32}) {
     const bool exact = activations == ActivationPrecision::kFloat32;
     const auto backend = create_backend(options.backend, {0, activations});
-    for (const OpGroup& group : test::op_groups()) {
+    for (const OpGroup& group : groups) {
       if (exact && !group.may_round) continue;
       report.check(group.name + (exact ? ", fp32 activations" : ""), [&] {
         return run_group(group, *backend, activations, *reference);

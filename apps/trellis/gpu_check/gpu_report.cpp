@@ -64,6 +64,11 @@ void GpuReport::check(
   check(name, result.first, result.second);
 }
 
+void GpuReport::note(const std::string& text) {
+  notes_.emplace_back(section_, text);
+  print_note(fmt::format("  {}\n", text));
+}
+
 void GpuReport::figure(
     const std::string& name, double value, const std::string& unit,
     std::optional<double> bandwidth_share
@@ -109,6 +114,10 @@ OrderedJson GpuReport::json() const {
     if (figure.bandwidth_share) entry["bandwidth_share"] = *figure.bandwidth_share;
     document["figures"].push_back(std::move(entry));
   }
+  document["notes"] = OrderedJson::array();
+  for (const auto& [section, text] : notes_) {
+    document["notes"].push_back({{"section", section}, {"text", text}});
+  }
   return document;
 }
 
@@ -140,6 +149,8 @@ std::string GpuReport::markdown() const {
       );
     }
   }
+  if (!notes_.empty()) text += "\n";
+  for (const auto& [section, note] : notes_) text += fmt::format("- {}: {}\n", section, note);
   return text;
 }
 

@@ -23,6 +23,8 @@ class GpuReport {
   void check(const std::string& name, bool passed, const std::string& detail);
   /// A check of what fn does: it fails by throwing, too. fn returns whether it passed, and details.
   void check(const std::string& name, const std::function<std::pair<bool, std::string>()>& fn);
+  /// What is neither a check nor a figure.
+  void note(const std::string& text);
   /// bandwidth_share: of the read bandwidth measured on this device.
   void figure(
       const std::string& name, double value, const std::string& unit,
@@ -63,6 +65,7 @@ class GpuReport {
   std::vector<std::pair<std::string, double>> seconds_;  // of the sections that have ended
   std::vector<Check> checks_;
   std::vector<Figure> figures_;
+  std::vector<std::pair<std::string, std::string>> notes_;  // section and text
 };
 
 }  // namespace trellis

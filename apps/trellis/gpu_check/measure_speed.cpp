@@ -1,5 +1,6 @@
 // The sections that time steps of an 8B model, or of another shape, with random weights.
 #include "apps/trellis/gpu_check/sections.h"
+#include "apps/trellis/host_time.h"
 #include "apps/trellis/model_arguments.h"
 #include "apps/trellis/model_speed.h"
 #include "apps/trellis/shapes.h"
@@ -35,18 +36,19 @@ class SpeedModels {
   std::unique_ptr<BareModel> make(
       const WeightKind& kind, KvTypes cache_types, int num_sequences, int64_t sequence_tokens
   ) {
-    if (!model_ || !(kind_ == kind)) {
-      model_.reset();
-      const RandomWeights weights{kind.bits, parse_codebook(kind.codebook), kHeadBits, 0};
-      model_ = make_random_model(config_, weights, *backend_);
-      kind_ = kind;
-    }
+    have_weights(kind);
     const size_t page_bytes = CacheStorage::bytes_per_page(model_->cache_spec(cache_types));
     const auto pages = static_cast<size_t>((sequence_tokens + kPageTokens - 1) / kPageTokens);
     require_memory(*backend_, "the cache", page_bytes * pages * static_cast<size_t>(num_sequences));
     return std::make_unique<BareModel>(
         model_, *backend_, cache_types, num_sequences, sequence_tokens
     );
+  }
+
+  /// As host_step_s() of these weights.
+  double host_step_s(const WeightKind& kind, KvTypes cache_types, int num_sequences) {
+    have_weights(kind);
+    return trellis::host_step_s(*model_, *backend_, cache_types, num_sequences);
   }
 
   /// Bytes that a step must read, weights and cache, over what the bandwidth allows in its time.
@@ -61,6 +63,14 @@ class SpeedModels {
   }
 
  private:
+  void have_weights(const WeightKind& kind) {
+    if (model_ && kind_ == kind) return;
+    model_.reset();
+    const RandomWeights weights{kind.bits, parse_codebook(kind.codebook), kHeadBits, 0};
+    model_ = make_random_model(config_, weights, *backend_);
+    kind_ = kind;
+  }
+
   std::unique_ptr<Backend> backend_;
   ModelConfig config_;
   double bandwidth_ = 0;
@@ -135,6 +145,12 @@ void measure_batches(const GpuCheckOptions& options, GpuReport& report) {
       decode(models, kUsual, same_kv_types(KvType::kFloat16), num_sequences, plan, name, report);
     });
   }
+  constexpr int kSequences = 64;
+  const std::string name = fmt::format("host time per step, batch {}", kSequences);
+  attempt(report, name, [&] {
+    const double seconds = models.host_step_s(kUsual, same_kv_types(KvType::kFloat16), kSequences);
+    report.figure(name, 1e6 * seconds, "us");
+  });
 }
 
 void measure_prompts(const GpuCheckOptions& options, GpuReport& report) {

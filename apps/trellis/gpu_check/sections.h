@@ -12,7 +12,11 @@ struct GpuCheckOptions {
   std::string backend = "cuda";
   std::vector<std::string> models;  // directories
   std::string shape = "llama-3.1-8b";
+  std::string cases;  // of ops: a regular expression that is found in "<group>: <case>"; empty: all
 };
+
+/// Which kernels serve a block of the shape.
+void show_plan(const GpuCheckOptions& options, GpuReport& report);
 
 /// Every op of the case list of the tests, against the reference in fp64.
 void check_ops(const GpuCheckOptions& options, GpuReport& report);
@@ -30,5 +34,12 @@ void measure_batches(const GpuCheckOptions& options, GpuReport& report);
 void measure_prompts(const GpuCheckOptions& options, GpuReport& report);
 /// One sequence behind 32k tokens.
 void measure_long_context(const GpuCheckOptions& options, GpuReport& report);
+
+/// From files in memory to the first token: random weights of the shape, written for it, or the
+/// first of the models where there is no room for them.
+void measure_load(const GpuCheckOptions& options, GpuReport& report);
+
+/// Some op cases under NVIDIA's compute-sanitizer, where there is one.
+void check_sanitizer(const GpuCheckOptions& options, GpuReport& report);
 
 }  // namespace trellis

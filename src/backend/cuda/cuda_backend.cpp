@@ -7,7 +7,7 @@
 #include "backend/cuda/device_info.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/read_bandwidth.h"
-#include "backend/cuda/upload_stage.h"
+#include "backend/cuda/uploader.h"
 
 #include <algorithm>
 
@@ -56,6 +56,7 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const BackendOptions& options)
       : index_(options.device),
         device_(select(options.device)),
+        uploader_(stream_.get(), {.num_threads = options.num_threads}),
         workspace_(allocate_device),
         ops_(*this, stream_.get(), workspace_, options.activations, limits(device_)) {}
 
@@ -75,6 +76,9 @@ class CudaBackend final : public Backend {
   }
 
   int64_t independent_rows() const override { return ops_.independent_rows(); }
+  std::string describe_block(const BlockSizes& sizes, int64_t rows) const override {
+    return ops_.describe_block(sizes, rows);
+  }
 
   Buffer allocate(size_t bytes) override {
     make_current();
@@ -86,17 +90,16 @@ class CudaBackend final : public Backend {
   void upload(Tensor destination, const void* source) override {
     make_current();
     check_contiguous(destination);
-    const size_t bytes = destination.bytes();
-    if (bytes > 0 && bytes <= UploadStage::kCapacity) {
-      stage_.upload(stream_.get(), destination.data(), source, bytes);
-      return;
-    }
-    copy(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
+    uploader_.upload(destination.data(), source, destination.bytes());
   }
   void download(ConstTensor source, void* destination) override {
     make_current();
     check_contiguous(source);
-    copy(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
+    if (source.bytes() == 0) return;
+    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
+        destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost, stream_.get()
+    ));
+    TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
   }
   std::function<void()> start_download(ConstTensor source, void* destination) override {
     make_current();
@@ -113,7 +116,7 @@ class CudaBackend final : public Backend {
 
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
     make_current();
-    return std::make_unique<CudaLinear>(*this, weight, stream_.get());
+    return std::make_unique<CudaLinear>(*this, weight, uploader_);
   }
 
   Replay record(std::function<void()> fn) override {
@@ -168,20 +171,11 @@ class CudaBackend final : public Backend {
   }
 
   static DeviceLimits limits(const cudaDeviceProp& device) {
-    // Whole matrices, where there is memory for them: slices that stay in L2 leave most of a large
-    // GPU idle when rows are few (H100, 128 rows of the 8B shape: half the speed at 32 MiB).
-    constexpr int64_t kLargestSlice = int64_t{128} << 20;
-    const auto memory = static_cast<int64_t>(device.totalGlobalMem);
     return {
         device.multiProcessorCount, static_cast<int64_t>(device.sharedMemPerBlockOptin),
-        std::min(memory / 64, kLargestSlice), has_wgmma(device.major, device.minor)
+        slice_bytes(static_cast<int64_t>(device.totalGlobalMem)),
+        has_wgmma(device.major, device.minor)
     };
-  }
-
-  void copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
-    if (bytes == 0) return;
-    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(destination, source, bytes, kind, stream_.get()));
-    TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
   }
 
   /// The runtime's device is a thread's; a backend is made by one thread and used by another.
@@ -191,7 +185,7 @@ class CudaBackend final : public Backend {
   cudaDeviceProp device_;
   Stream stream_;
   Event downloaded_;  // the last one that was started
-  UploadStage stage_;
+  Uploader uploader_;
   Workspace workspace_;
   CudaOps ops_;
 };

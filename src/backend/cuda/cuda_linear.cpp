@@ -3,8 +3,7 @@
 #include "backend/cuda/cuda_check.h"
 #include "backend/cuda/device_memory.h"
 #include "backend/cuda/kernels/exl3_repack.h"
-
-#include <algorithm>
+#include "backend/cuda/uploader.h"
 
 namespace trellis::cuda {
 FloatType float_type(DType dtype) {
@@ -13,56 +12,55 @@ FloatType float_type(DType dtype) {
   return dtype == DType::kFloat16 ? FloatType::kFloat16 : FloatType::kBFloat16;
 }
 
-CudaLinear::CudaLinear(const Backend& owner, const LinearWeight& weight, cudaStream_t stream)
-    : PackedLinear(owner, input_size(weight), output_size(weight)), stream_(stream) {
-  std::visit([&](const auto& kind) { pack(kind); }, weight);
-  TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_));  // the source may go away
+CudaLinear::CudaLinear(const Backend& owner, const LinearWeight& weight, Uploader& uploader)
+    : PackedLinear(owner, input_size(weight), output_size(weight)) {
+  std::visit([&](const auto& kind) { pack(kind, uploader); }, weight);
 }
 
-/// Copies bytes into memory of this layer, of which there may be more: zeros.
-void* CudaLinear::keep(const void* source, size_t bytes, size_t allocated) {
-  const size_t size = std::max(bytes, allocated);
-  memory_.push_back(allocate_device(size));
-  auto* data = static_cast<char*>(memory_.back().data());
-  bytes_ += size;
-  if (size > bytes) {
-    TRELLIS_CUDA_CHECK(cudaMemsetAsync(data + bytes, 0, size - bytes, stream_));
+std::vector<char*> CudaLinear::allocate_parts(std::initializer_list<size_t> sizes) {
+  constexpr size_t kAlignment = 256;
+  const auto aligned = [](size_t size) {
+    return (size + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  size_t allocated = 0;
+  for (const size_t size : sizes) {
+    bytes_ += size;
+    allocated += aligned(size);
   }
-  if (bytes > 0) {
-    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(data, source, bytes, cudaMemcpyHostToDevice, stream_));
+  memory_ = allocate_device(allocated);
+  auto* next = static_cast<char*>(memory_.data());
+  std::vector<char*> parts;
+  for (const size_t size : sizes) {
+    parts.push_back(size > 0 ? next : nullptr);
+    next += aligned(size);
   }
-  return data;
+  return parts;
 }
 
-const float* CudaLinear::keep_bias(ConstTensor bias) {
-  const std::vector<float> numbers = widen_bias(bias, out_features());
-  if (numbers.empty()) return nullptr;
-  const void* kept = keep(numbers.data(), numbers.size() * sizeof(float));
-  TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_));
-  return static_cast<const float*>(kept);
-}
-
-void CudaLinear::pack(const DenseWeight& weight) {
+void CudaLinear::pack(const DenseWeight& weight, Uploader& uploader) {
   const DType dtype = weight.weight.dtype();
   const auto size = static_cast<int64_t>(dtype_bytes(dtype));
   dense_.type = float_type(dtype);
   dense_.in = in_features();
   dense_.out = out_features();
   dense_.stride = (in_features() + kDenseAlign - 1) / kDenseAlign * kDenseAlign;
-  const auto row_bytes = static_cast<size_t>(dense_.stride * size);
-  const auto source_bytes = static_cast<size_t>(in_features() * size);
-  char* rows =
-      static_cast<char*>(keep(nullptr, 0, row_bytes * static_cast<size_t>(out_features())));
-  TRELLIS_CUDA_CHECK(cudaMemcpy2DAsync(
-      rows, row_bytes, weight.weight.data(), static_cast<size_t>(weight.weight.row_stride() * size),
-      source_bytes, static_cast<size_t>(out_features()), cudaMemcpyHostToDevice, stream_
-  ));
-  dense_.weight = rows;
-  dense_.bias = keep_bias(weight.bias);
+  HostRows rows;
+  rows.data = weight.weight.data();
+  rows.rows = static_cast<size_t>(out_features());
+  rows.row_bytes = static_cast<size_t>(in_features() * size);
+  rows.stride = static_cast<size_t>(weight.weight.row_stride() * size);
+  rows.padded = static_cast<size_t>(dense_.stride * size);
+  const std::vector<float> bias = widen_bias(weight.bias, out_features());
+
+  const auto parts = allocate_parts({rows.bytes(), bias.size() * sizeof(float)});
+  uploader.upload(parts[0], rows);
+  uploader.upload(parts[1], bias.data(), bias.size() * sizeof(float));
+  dense_.weight = parts[0];
+  dense_.bias = reinterpret_cast<const float*>(parts[1]);
   format_ = dtype == DType::kFloat32 ? "fp32" : (dtype == DType::kFloat16 ? "fp16" : "bf16");
 }
 
-void CudaLinear::pack(const Exl3Weight& weight) {
+void CudaLinear::pack(const Exl3Weight& weight, Uploader& uploader) {
   TRELLIS_CHECK(weight.bits >= 1 && weight.bits <= 8, "1 to 8 bits per weight");
   if (weight.in_features > weight.padded_in() || weight.out_features > weight.padded_out()) {
     throw UserError(
@@ -80,21 +78,31 @@ void CudaLinear::pack(const Exl3Weight& weight) {
   exl3_.codebook = weight.codebook;
   exl3_.in_features = in_features();
   exl3_.out_features = out_features();
-  const Buffer staging = allocate_device(weight.trellis.bytes());
-  TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
-      staging.data(), weight.trellis.data(), weight.trellis.bytes(), cudaMemcpyHostToDevice, stream_
-  ));
+  const std::vector<float> bias = widen_bias(weight.bias, out_features());
   const auto word_bytes = static_cast<size_t>(exl3_.layout.words()) * sizeof(uint32_t);
-  auto* words = static_cast<uint32_t*>(keep(nullptr, 0, word_bytes));
-  exl3_repack(stream_, static_cast<const uint32_t*>(staging.data()), exl3_.layout, words);
-  exl3_.words = words;
-  const auto keep_scales = [this](const std::vector<uint16_t>& scales) {
-    return static_cast<const uint16_t*>(keep(scales.data(), scales.size() * sizeof(uint16_t)));
+  const size_t suh_bytes = weight.suh.size() * sizeof(uint16_t);
+  const size_t svh_bytes = weight.svh.size() * sizeof(uint16_t);
+  const size_t bias_bytes = bias.size() * sizeof(float);
+
+  const auto parts = allocate_parts({word_bytes, suh_bytes, svh_bytes, bias_bytes});
+  const cudaStream_t stream = uploader.stream();
+  auto* words = reinterpret_cast<uint32_t*>(parts[0]);
+  TRELLIS_CUDA_CHECK(cudaMemsetAsync(words, 0, word_bytes, stream));  // a last chunk's end
+  const auto repack = [&](const void* piece, size_t offset, size_t bytes) {
+    exl3_repack(
+        stream, static_cast<const uint32_t*>(piece),
+        static_cast<int64_t>(offset / sizeof(uint32_t)),
+        static_cast<int64_t>(bytes / sizeof(uint32_t)), exl3_.layout, words
+    );
   };
-  exl3_.suh = keep_scales(weight.suh);
-  exl3_.svh = keep_scales(weight.svh);
-  exl3_.bias = keep_bias(weight.bias);
-  TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_));  // the staging memory goes away
+  uploader.pass(weight.trellis.data(), weight.trellis.bytes(), repack);
+  uploader.upload(parts[1], weight.suh.data(), suh_bytes);
+  uploader.upload(parts[2], weight.svh.data(), svh_bytes);
+  uploader.upload(parts[3], bias.data(), bias_bytes);
+  exl3_.words = words;
+  exl3_.suh = reinterpret_cast<const uint16_t*>(parts[1]);
+  exl3_.svh = reinterpret_cast<const uint16_t*>(parts[2]);
+  exl3_.bias = reinterpret_cast<const float*>(parts[3]);
   format_ = fmt::format("exl3 {}-bit {}", weight.bits, exl3::codebook_name(weight.codebook));
 }
 

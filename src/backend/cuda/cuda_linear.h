@@ -8,20 +8,22 @@
 #include "backend/packed_linear.h"
 #include "tensor/buffer.h"
 
-#include <cuda_runtime.h>
-
+#include <initializer_list>
 #include <string>
 #include <vector>
 
 namespace trellis::cuda {
+
+class Uploader;
 
 /// How kernels name a type. Throws UserError for one that no dense weight can have.
 FloatType float_type(DType dtype);
 
 class CudaLinear final : public PackedLinear {
  public:
-  /// Uploads and reorders on the stream; done when it returns. Throws UserError.
-  CudaLinear(const Backend& owner, const LinearWeight& weight, cudaStream_t stream);
+  /// Uploads and reorders in the order of the uploader's stream, without waiting. The weight may go
+  /// away when it returns. Throws UserError.
+  CudaLinear(const Backend& owner, const LinearWeight& weight, Uploader& uploader);
 
   size_t bytes() const override { return bytes_; }
   std::string format() const override { return format_; }
@@ -33,13 +35,12 @@ class CudaLinear final : public PackedLinear {
   const DenseProblem& dense() const { return dense_; }
 
  private:
-  void pack(const DenseWeight& weight);
-  void pack(const Exl3Weight& weight);
-  void* keep(const void* source, size_t bytes, size_t allocated = 0);
-  const float* keep_bias(ConstTensor bias);
+  void pack(const DenseWeight& weight, Uploader& uploader);
+  void pack(const Exl3Weight& weight, Uploader& uploader);
+  /// Memory for the layer's parts of these sizes: where each begins, null for an empty one.
+  std::vector<char*> allocate_parts(std::initializer_list<size_t> sizes);
 
-  cudaStream_t stream_;
-  std::vector<Buffer> memory_;
+  Buffer memory_;
   DenseProblem dense_;
   Exl3Matrix exl3_;
   size_t bytes_ = 0;

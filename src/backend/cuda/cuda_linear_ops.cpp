@@ -17,6 +17,14 @@ namespace {
 
 static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
 
+/// Of layers that go together.
+MatrixSizes sizes_of(std::span<const CudaLinear* const> layers) {
+  const Exl3Matrix& first = layers[0]->exl3();
+  MatrixSizes sizes = {first.layout.bits, first.codebook, first.padded_in(), 0};
+  for (const CudaLinear* layer : layers) sizes.padded_out += layer->exl3().padded_out();
+  return sizes;
+}
+
 }  // namespace
 
 void CudaOps::linear(ConstTensor x, const PackedLinear& weight, Tensor y) {
@@ -52,10 +60,10 @@ void CudaOps::linear_group(
       dense(x, *layers[i], outputs[i]);
     } else if (const Pass pass = pass_over(layer, x.rows())) {
       exl3_in_passes(x, layer, outputs.subspan(i, 1), pass);
-    } else if (activations_ == ActivationPrecision::kAuto) {
-      exl3_by_matmul(x, *layers[i], outputs[i]);
-    } else {
+    } else if (is_exact()) {
       exl3_by_dequantizing(x, *layers[i], outputs[i]);
+    } else {
+      exl3_by_matmul(x, *layers[i], outputs[i]);
     }
   }
 }
@@ -70,20 +78,9 @@ bool CudaOps::go_together(Layers layers) {
   });
 }
 
-CudaOps::Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
-  if (activations_ == ActivationPrecision::kFloat32 || !go_together(layers)) return {};
-  const Exl3Matrix& first = layers[0]->exl3();
-  if (rows <= limits_.few_rows() && first.padded_in() <= kMostGemvInputs) {
-    for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
-      at_once = std::min(at_once, rows);
-      const bool fits = exl3_gemv_fits(
-          first.layout.bits, first.codebook, first.layout.chunks(), at_once, limits_.shared_bytes
-      );
-      if (fits) return {at_once, false};
-    }
-  }
-  const bool can_stage = limits_.has_wgmma && first.padded_in() <= kMostStageInputs;
-  return can_stage ? Pass{rows, true} : Pass{};
+Pass CudaOps::pass_over(Layers layers, int64_t rows) const {
+  if (!go_together(layers)) return {};
+  return choose_pass(limits_, is_exact(), sizes_of(layers), rows);
 }
 
 CudaOps::Inputs CudaOps::room_for_inputs(Layers layers, int64_t rows, const Pass& pass) {
@@ -127,11 +124,7 @@ CudaOps::Inputs CudaOps::round_inputs(ConstTensor x, Layers layers, const Pass& 
 }
 
 WgmmaSegments CudaOps::segments_of(Layers layers, int64_t rows, const Pass& pass) {
-  if (!pass.by_wgmma) return {};
-  const Exl3Layout& layout = layers[0]->exl3().layout;
-  int64_t columns = 0;
-  for (const CudaLinear* layer : layers) columns += layer->exl3().padded_out();
-  return wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), columns);
+  return pass.by_wgmma ? choose_segments(sizes_of(layers), rows) : WgmmaSegments();
 }
 
 CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows, const Pass& pass) {
@@ -187,26 +180,21 @@ void CudaOps::multiply_by_wgmma(
     int64_t rows
 ) {
   const Exl3Matrix& first = layers[0]->exl3();
+  const LinearPlan plan = plan_linear(limits_, is_exact(), sizes_of(layers), rows);
   WgmmaProblem problem;
   problem.num_matrices = static_cast<int>(layers.size());
   problem.bits = first.layout.bits;
   problem.codebook = first.codebook;
   problem.chunks = static_cast<int>(first.layout.chunks());
-  problem.segments = segments_of(layers, rows, {rows, true});
+  problem.segments = plan.segments;
   problem.rows = rows;
-  int64_t columns = 0;
   for (size_t i = 0; i < layers.size(); ++i) {
-    columns += products[i].padded_out;
     problem.matrices[i].words = layers[i]->exl3().words;
     problem.matrices[i].input = inputs[i];
     problem.matrices[i].y = products[i].inner;
     problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
   }
-  const int64_t segment_inputs = int64_t{problem.segments.chunks} * first.layout.chunk_inputs();
-  exl3_wgmma(
-      stream_, problem,
-      wgmma_tile(rows, columns, problem.segments.count, segment_inputs, limits_.num_sms)
-  );
+  exl3_wgmma(stream_, problem, plan.tile);
 }
 
 void CudaOps::exl3_in_passes(
@@ -239,10 +227,7 @@ void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply
   const int64_t in = matrix.padded_in();
   const int64_t out = matrix.padded_out();
   const int64_t rows = y.rows();
-  const int64_t slice = std::clamp(
-      limits_.slice_bytes / (2 * in) / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns,
-      out
-  );
+  const int64_t slice = slice_columns(limits_, in, out);
   const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
   const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
   for (int64_t begin = 0; begin < out; begin += slice) {

@@ -147,7 +147,7 @@ AttentionProblem CudaOps::attention_problem(const AttentionArgs& args, const Dev
   problem.window = args.window;
   problem.max_kv_length = step.max_kv_length;
   problem.scale = args.scale;
-  problem.is_exact = activations_ == ActivationPrecision::kFloat32;
+  problem.is_exact = is_exact();
   return problem;
 }
 
@@ -158,8 +158,10 @@ void* CudaOps::attention_scratch(const AttentionProblem& problem) {
 
 void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   const AttentionProblem problem = attention_problem(args, step);
-  const bool rounds = problem.rows > independent_rows();
-  if (rounds && flash_attention_fits(problem, limits_.shared_bytes)) {
+  const AttentionSizes sizes = {
+      problem.heads, problem.kv_heads, problem.head_dim, problem.keys.bits, problem.values.bits
+  };
+  if (choose_attention(limits_, is_exact(), sizes, problem.rows) == AttentionKernel::kFlash) {
     return flash_attention(stream_, problem);
   }
   const auto scope = workspace_.scope();

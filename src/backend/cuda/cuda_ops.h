@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "backend/cuda/heuristics.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
 #include "backend/cuda/kernels/exl3_stage_input.h"
 #include "backend/cuda/wgmma_tile.h"
@@ -12,24 +13,12 @@
 #include <array>
 #include <limits>
 #include <span>
+#include <string>
 
 namespace trellis::cuda {
 
 class CudaLinear;
 struct AttentionProblem;
-
-/// What the choice of kernels depends on.
-struct DeviceLimits {
-  int num_sms = 0;
-  int64_t shared_bytes = 0;  // that a CTA can ask for
-  int64_t slice_bytes = 0;   // of decoded weights that may exist at a time
-  bool has_wgmma = false;    // a GPU of sm_90 and code for sm_90a: many rows take exl3_wgmma.h
-
-  /// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores.
-  /// What is rounded, and so the bits of a row, depends on this number alone. Two passes of the
-  /// GEMV beat one of wgmma, four beat decoding to memory.
-  int64_t few_rows() const { return has_wgmma ? 16 : 32; }
-};
 
 class CudaOps final : public Ops {
  public:
@@ -46,8 +35,12 @@ class CudaOps final : public Ops {
   /// As Backend::independent_rows(): nothing but what is rounded depends on how many rows there
   /// are.
   int64_t independent_rows() const {
-    const bool rounds = activations_ == ActivationPrecision::kAuto;
-    return rounds ? limits_.few_rows() : std::numeric_limits<int64_t>::max();
+    return is_exact() ? std::numeric_limits<int64_t>::max() : limits_.few_rows();
+  }
+
+  /// As Backend::describe_block().
+  std::string describe_block(const BlockSizes& sizes, int64_t rows) const {
+    return cuda::describe_block(limits_, is_exact(), sizes, rows);
   }
 
   void embed(ConstTensor token_ids, ConstTensor table, Tensor out) override;
@@ -88,6 +81,10 @@ class CudaOps final : public Ops {
   void mlp(const MlpArgs& args, ResidualStream& stream) override;
 
  private:
+  /// Whether nothing may be rounded.
+  bool is_exact() const { return activations_ == ActivationPrecision::kFloat32; }
+
+  using Pass = cuda::Pass;
   /// Layers of one input.
   using Layers = std::span<const CudaLinear* const>;
   using Products = std::array<Exl3Products, kMostMatrices>;
@@ -109,18 +106,9 @@ class CudaOps final : public Ops {
   void* attention_scratch(const AttentionProblem& problem);
   static void check_linear(ConstTensor x, const CudaLinear& layer, ConstTensor y);
   void dense(ConstTensor x, const CudaLinear& layer, Tensor y);
-  /// How a pass over the weights of layers that share an input multiplies its rounded rows.
-  struct Pass {
-    int64_t rows = 0;       // that it serves
-    bool by_wgmma = false;  // or by the GEMV
-
-    explicit operator bool() const { return rows > 0; }
-  };
-
   /// Whether one launch can serve these layers: EXL3 of the same bits, codebook and inputs.
   static bool go_together(Layers layers);
-  /// None where the layers do not go together, activations are exact, or the GPU has no wgmma for
-  /// what the GEMV cannot do.
+  /// As choose_pass(), and none where the layers do not go together.
   Pass pass_over(Layers layers, int64_t rows) const;
   /// Rounded rows for layers, in the form that their pass multiplies.
   struct Inputs {

@@ -10,6 +10,7 @@ struct Device {
   int compute_minor = 0;
   int multiprocessors = 4;
   std::size_t memory_bytes = std::size_t{8} << 30;
+  std::size_t lockable_bytes = std::size_t{8} << 30;  // of host memory, in one allocation
   std::size_t shared_bytes_per_multiprocessor = 228 << 10;
   std::size_t shared_bytes_per_block = 227 << 10;  // what a kernel may ask for
 };

@@ -1,0 +1,138 @@
+#include "backend/cuda/heuristics.h"
+
+#include "backend/cuda/exl3_layout.h"
+#include "backend/cuda/kernels/exl3_dequantize.h"
+#include "backend/cuda/kernels/exl3_gemv.h"
+#include "backend/cuda/kernels/exl3_stage_input.h"
+#include "backend/cuda/kernels/flash_attention.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace trellis::cuda {
+namespace {
+
+constexpr int64_t padded(int64_t size) {
+  return (size + 127) / 128 * 128;
+}
+
+/// Of the inputs alone.
+Exl3Layout input_layout(const MatrixSizes& sizes) {
+  return {sizes.bits, sizes.padded_in / kTileSize, 0};
+}
+
+}  // namespace
+
+int64_t slice_bytes(int64_t memory_bytes) {
+  // Whole matrices, where there is memory for them: slices that stay in L2 leave most of a large
+  // GPU idle when rows are few (H100, 128 rows of the 8B shape: half the speed at 32 MiB).
+  constexpr int64_t kLargest = int64_t{128} << 20;
+  return std::min(memory_bytes / 64, kLargest);
+}
+
+Pass choose_pass(
+    const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows
+) {
+  if (is_exact) return {};
+  if (rows <= limits.few_rows() && sizes.padded_in <= kMostGemvInputs) {
+    const int64_t chunks = input_layout(sizes).chunks();
+    for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
+      at_once = std::min(at_once, rows);
+      const bool fits =
+          exl3_gemv_fits(sizes.bits, sizes.codebook, chunks, at_once, limits.shared_bytes);
+      if (fits) return {at_once, false};
+    }
+  }
+  const bool can_stage = limits.has_wgmma && sizes.padded_in <= kMostStageInputs;
+  return can_stage ? Pass{rows, true} : Pass{};
+}
+
+WgmmaSegments choose_segments(const MatrixSizes& sizes, int64_t rows) {
+  const Exl3Layout layout = input_layout(sizes);
+  return wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
+}
+
+int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out) {
+  const int64_t fitting = limits.slice_bytes / (2 * padded_in);
+  return std::clamp(
+      fitting / kDequantizeColumns * kDequantizeColumns, kDequantizeColumns, padded_out
+  );
+}
+
+LinearPlan plan_linear(
+    const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows
+) {
+  LinearPlan plan;
+  plan.rows = rows;
+  if (const Pass pass = choose_pass(limits, is_exact, sizes, rows)) {
+    plan.rows = pass.rows;
+    if (!pass.by_wgmma) return plan;
+    plan.kernel = LinearPlan::Kernel::kWgmma;
+    plan.segments = choose_segments(sizes, rows);
+    const int64_t inputs = int64_t{plan.segments.chunks} * input_layout(sizes).chunk_inputs();
+    plan.tile = wgmma_tile(rows, sizes.padded_out, plan.segments.count, inputs, limits.num_sms);
+    return plan;
+  }
+  plan.kernel = is_exact ? LinearPlan::Kernel::kDenseSlices : LinearPlan::Kernel::kHalfMatmul;
+  plan.slice_columns = slice_columns(limits, sizes.padded_in, sizes.padded_out);
+  return plan;
+}
+
+std::string LinearPlan::to_string() const {
+  switch (kernel) {
+    case Kernel::kGemv:
+      return fmt::format("exl3_gemv, {} rows a pass", rows);
+    case Kernel::kWgmma:
+      return fmt::format(
+          "exl3_wgmma, tiles of {} x {}, segments: {}", tile.rows, 64 * tile.groups, segments.count
+      );
+    case Kernel::kHalfMatmul:
+      return fmt::format("exl3_dequantize and half_matmul, {} columns at a time", slice_columns);
+    case Kernel::kDenseSlices:
+      return fmt::format("exl3_dequantize and dense_linear, {} columns at a time", slice_columns);
+  }
+  return "";
+}
+
+std::string to_string(AttentionKernel kernel) {
+  return kernel == AttentionKernel::kFlash ? "flash_attention" : "attention";
+}
+
+AttentionKernel choose_attention(
+    const DeviceLimits& limits, bool is_exact, const AttentionSizes& sizes, int64_t rows
+) {
+  if (is_exact || rows <= limits.few_rows()) return AttentionKernel::kSpans;
+  AttentionProblem problem;
+  problem.heads = sizes.heads;
+  problem.kv_heads = sizes.kv_heads;
+  problem.head_dim = sizes.head_dim;
+  problem.keys.bits = sizes.key_bits;
+  problem.values.bits = sizes.value_bits;
+  const bool fits = flash_attention_fits(problem, limits.shared_bytes);
+  return fits ? AttentionKernel::kFlash : AttentionKernel::kSpans;
+}
+
+std::string describe_block(
+    const DeviceLimits& limits, bool is_exact, const BlockSizes& sizes, int64_t rows
+) {
+  const int64_t query = int64_t{sizes.heads} * sizes.head_dim;
+  const int64_t kv = int64_t{sizes.kv_heads} * sizes.head_dim;
+  const auto linear = [&](int64_t in, int64_t out) {
+    const MatrixSizes matrices = {sizes.bits, sizes.codebook, padded(in), out};
+    return plan_linear(limits, is_exact, matrices, rows).to_string();
+  };
+  const AttentionSizes attention = {
+      sizes.heads, sizes.kv_heads, sizes.head_dim, kv_bits(sizes.cache.keys),
+      kv_bits(sizes.cache.values)
+  };
+  return fmt::format(
+      "q, k, v: {}; attention: {}; o: {}; gate, up: {}; down: {}",
+      linear(sizes.hidden, padded(query) + 2 * padded(kv)),
+      to_string(choose_attention(limits, is_exact, attention, rows)),
+      linear(query, padded(sizes.hidden)), linear(sizes.hidden, 2 * padded(sizes.intermediate)),
+      linear(sizes.intermediate, padded(sizes.hidden))
+  );
+}
+
+}  // namespace trellis::cuda

@@ -59,18 +59,26 @@ __device__ __forceinline__ void load_first_part(
 }
 
 /// Makes outputs of load_first_part(): v = svh * H(sum of all parts) + bias. svh: from
-/// load_scales().
+/// load_scales(). kAtOnce: parts that are on their way together.
+template <int kAtOnce = 3>
 __device__ __forceinline__ void finish_parts(
     const Exl3Products& products, LaneScales svh, int64_t row, int64_t block,
     float (&v)[kLaneNumbers]
 ) {
   const float* inner = products.inner + row * products.padded_out;
 #pragma unroll 1
-  for (int part = 1; part < products.parts; ++part) {
-    float more[kLaneNumbers];
-    load_block(inner + part * products.part_size, block, more);
+  for (int first = 1; first < products.parts; first += kAtOnce) {
+    float more[kAtOnce][kLaneNumbers] = {};
 #pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[i];
+    for (int p = 0; p < kAtOnce; ++p) {
+      const int part = first + p;
+      if (part < products.parts) load_block(inner + part * products.part_size, block, more[p]);
+    }
+#pragma unroll
+    for (int p = 0; p < kAtOnce; ++p) {
+#pragma unroll
+      for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[p][i];
+    }
   }
   hadamard_block(v);
 #pragma unroll

@@ -36,12 +36,27 @@ __device__ __forceinline__ void store_staged(
   *reinterpret_cast<uint2*>(out.halves + place * kPieceHalves + tile / 2 * 4) = halves;
 }
 
-/// Rounds and stores H(suh * v). suh: of so many blocks; v: zeros behind them. scratch:
+/// This lane's scales of its warp's blocks of a row.
+template <int kWarpBlocks>
+__device__ __forceinline__ void load_row_scales(
+    const uint16_t* scales, int64_t blocks, LaneScales (&of_warp)[kWarpBlocks]
+) {
+  const int warp = warp_index();
+  const int warps = static_cast<int>(blockDim.x) / kWarp;
+#pragma unroll
+  for (int b = 0; b < kWarpBlocks; ++b) {
+    const int block = warp + b * warps;
+    of_warp[b] = block < blocks ? load_scales(scales, block) : LaneScales();
+  }
+}
+
+/// Rounds and stores H(suh * v). suh: of the warp's blocks, of which there are so many in the row;
+/// v: zeros behind them. scratch:
 /// kMostRowWarps floats of shared memory, not those of the last call; every thread of the CTA has
 /// to come.
 template <int kWarpBlocks>
 __device__ __forceinline__ void stage_row(
-    float (&v)[kWarpBlocks][kLaneNumbers], const uint16_t* suh, int64_t blocks,
+    float (&v)[kWarpBlocks][kLaneNumbers], const LaneScales (&suh)[kWarpBlocks], int64_t blocks,
     const StagedInput& out, int64_t row, float* scratch
 ) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
@@ -53,7 +68,7 @@ __device__ __forceinline__ void stage_row(
   for (int b = 0; b < kWarpBlocks; ++b) {
     const int block = warp + b * warps;
     if (block >= blocks) continue;
-    multiply_by(load_scales(suh, block), v[b]);
+    multiply_by(suh[b], v[b]);
     hadamard_block(v[b]);
 #pragma unroll
     for (int i = 0; i < kLaneNumbers; ++i) {

@@ -39,14 +39,16 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
     for (int b = 0; b < kAtOnce; ++b) {
       const int block = warp + (first + b) * warps;
       if (block >= blocks) continue;
-      finish_parts(problem.gate, load_scales(problem.gate.svh, block), row, block, v[first + b]);
+      finish_parts<1>(problem.gate, load_scales(problem.gate.svh, block), row, block, v[first + b]);
       if (!kBothAtOnce) load_first_part(problem.up, row, block, u[b]);
-      finish_parts(problem.up, load_scales(problem.up.svh, block), row, block, u[b]);
+      finish_parts<1>(problem.up, load_scales(problem.up.svh, block), row, block, u[b]);
 #pragma unroll
       for (int i = 0; i < kLaneNumbers; ++i) v[first + b][i] = silu(v[first + b][i]) * u[b][i];
     }
   }
-  stage_row(v, problem.suh, blocks, problem.out, row, scratch);
+  LaneScales suh[kWarpBlocks];
+  load_row_scales(problem.suh, blocks, suh);
+  stage_row(v, suh, blocks, problem.out, row, scratch);
 }
 
 }  // namespace

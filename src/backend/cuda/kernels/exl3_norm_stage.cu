@@ -46,6 +46,22 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
       if (block < blocks) visit(b, block);
     }
   };
+  // What does not wait for the kernel in front. More than one block's would be too many registers.
+  constexpr bool kIsEarly = kWarpBlocks == 1;
+  float weight[kWarpBlocks][kLaneNumbers] = {};
+  LaneScales svh[kWarpBlocks] = {};
+  LaneScales suh[kWarpBlocks] = {};
+  const auto load_weight = [&](int b, int64_t block) {
+    load_block(problem.weight, block, weight[b]);
+  };
+  const auto load_svh = [&](int b, int64_t block) {
+    if (has_products) svh[b] = load_scales(problem.products.svh, block);
+  };
+  if (kIsEarly) {
+    visit_blocks(load_weight);
+    visit_blocks(load_svh);
+    load_row_scales(problem.suh[0], blocks, suh);
+  }
   dependencies_wait();
 
   float* x = problem.x + row * problem.dim;
@@ -61,10 +77,8 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
   });
   float squares = 0.0f;
   visit_blocks([&](int b, int64_t block) {
-    if (has_products) {
-      const LaneScales svh = load_scales(problem.products.svh, block);
-      finish_parts(problem.products, svh, row, block, more[b]);
-    }
+    if (!kIsEarly) load_svh(b, block);
+    if (has_products) finish_parts(problem.products, svh[b], row, block, more[b]);
     if (has_addend) {
 #pragma unroll
       for (int i = 0; i < kLaneNumbers; ++i) v[b][i] += more[b][i];
@@ -79,10 +93,9 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
   const float total = warp_sum(lane < warps ? warp_squares[lane] : 0.0f);
   const float scale = 1.0f / sqrtf(total / static_cast<float>(problem.dim) + problem.epsilon);
   visit_blocks([&](int b, int64_t block) {
-    float weight[kLaneNumbers];
-    load_block(problem.weight, block, weight);
+    if (!kIsEarly) load_weight(b, block);
 #pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = v[b][i] * scale * weight[i];
+    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = v[b][i] * scale * weight[b][i];
   });
 
 #pragma unroll 1
@@ -93,8 +106,9 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
 #pragma unroll
       for (int i = 0; i < kLaneNumbers; ++i) input[b][i] = v[b][i];
     }
+    if (!kIsEarly || m > 0) load_row_scales(problem.suh[m], blocks, suh);
     float* own_scratch = scratch + m % 2 * kMostRowWarps;
-    stage_row(input, problem.suh[m], blocks, problem.staged[m], row, own_scratch);
+    stage_row(input, suh, blocks, problem.staged[m], row, own_scratch);
   }
 }
 

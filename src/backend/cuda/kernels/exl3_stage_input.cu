@@ -16,6 +16,9 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   const int64_t row = blockIdx.x;
   const int warp = warp_index();
   const int warps = static_cast<int>(blockDim.x) / kWarp;
+  const int64_t blocks = (problem.in_features + kBlock - 1) / kBlock;
+  LaneScales suh[kWarpBlocks];
+  load_row_scales(problem.suh[blockIdx.y], blocks, suh);
   float v[kWarpBlocks][kLaneNumbers] = {};
   dependencies_wait();
 #pragma unroll
@@ -32,8 +35,7 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
       if (first + i < problem.in_features) v[b][i] = x[first + i];
     }
   }
-  const int64_t blocks = (problem.in_features + kBlock - 1) / kBlock;
-  stage_row(v, problem.suh[blockIdx.y], blocks, problem.out[blockIdx.y], row, scratch);
+  stage_row(v, suh, blocks, problem.out[blockIdx.y], row, scratch);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct EngineOptions {
   bool fit = false;                 // true: where memory is short, fewer bits of the cache, then
                                     // fewer tokens, instead of an error
   int max_sequences = 16;           // sequences that run side by side
-  int step_tokens = 512;       // token budget of one step: prompt chunks and single tokens together
+  int max_step_tokens = 512;   // token budget of one step: prompt chunks and single tokens together
   bool deterministic = false;  // true: on a GPU, too, an answer does not depend on what runs beside
                                // it; steps are smaller there, and prompts slower
 };
@@ -48,6 +48,7 @@ struct Request {
   std::vector<std::string> stop_strings;  // empty ones are ignored; one that spells a special token
                                           // stops at that token
   bool ignore_eos = false;                // the model's own stop tokens do not stop
+  int priority = 0;   // of those that wait, higher ones start first, whenever they came
   int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
 };
 

@@ -53,7 +53,7 @@ void check_options(const EngineOptions& options) {
     if (value < minimum) throw UserError("{} must be at least {}, found {}", name, minimum, value);
   };
   at_least("max_sequences", options.max_sequences, 1);
-  at_least("step_tokens", options.step_tokens, 1);
+  at_least("max_step_tokens", options.max_step_tokens, 1);
   at_least("context_tokens", options.context_tokens, 0);
   at_least("cache_tokens", options.cache_tokens, 0);
   at_least("num_threads", options.num_threads, 0);
@@ -65,8 +65,8 @@ ApiError bad_request(std::string parameter, std::string message) {
 
 /// The token budget of a step: where answers may not depend on each other, no more tokens than rows
 /// that do not.
-int step_tokens_on(const Backend& backend, const EngineOptions& options) {
-  if (!options.deterministic) return options.step_tokens;
+int max_step_tokens_on(const Backend& backend, const EngineOptions& options) {
+  if (!options.deterministic) return options.max_step_tokens;
   const int64_t rows = backend.independent_rows();
   if (options.max_sequences > rows) {
     throw UserError(
@@ -74,7 +74,7 @@ int step_tokens_on(const Backend& backend, const EngineOptions& options) {
         rows, options.max_sequences
     );
   }
-  return static_cast<int>(std::min<int64_t>(options.step_tokens, rows));
+  return static_cast<int>(std::min<int64_t>(options.max_step_tokens, rows));
 }
 
 class EngineImpl final : public Engine {
@@ -200,7 +200,7 @@ void EngineImpl::load_model_and_cache(
   backend_options.device = options.device;
   if (options.exact_activations) backend_options.activations = ActivationPrecision::kFloat32;
   backend_ = create_backend(options.backend, backend_options);
-  const int step_tokens = step_tokens_on(*backend_, options);
+  const int max_step_tokens = max_step_tokens_on(*backend_, options);
   const Checkpoint checkpoint(options.model_directory);
 
   const CachePlan plan =
@@ -213,7 +213,8 @@ void EngineImpl::load_model_and_cache(
   cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
   pages_ = std::make_unique<PagePool>(plan.num_pages);
   runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
-  scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, step_tokens});
+  scheduler_ =
+      std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, max_step_tokens});
 
   info_.architecture = config.architecture;
   info_.vocab_size = config.vocab_size;

@@ -27,6 +27,7 @@ Generation::Generation(
       detokenizer_(tokenizer),
       stop_matcher_(request_.stop_strings),
       channel_(std::move(channel)) {
+  sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
   detokenizer_.prime(request_.prompt_ids);
 }

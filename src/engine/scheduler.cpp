@@ -3,33 +3,74 @@
 #include <algorithm>
 
 namespace trellis {
+namespace {
+
+bool comes_before(const Sequence* a, const Sequence* b) {
+  if (a->priority != b->priority) return a->priority > b->priority;
+  return a->arrival < b->arrival;
+}
+
+void insert_in_order(std::vector<Sequence*>& sequences, Sequence& sequence) {
+  sequences.insert(
+      std::upper_bound(sequences.begin(), sequences.end(), &sequence, comes_before), &sequence
+  );
+}
+
+}  // namespace
+
+void Scheduler::add(Sequence& sequence) {
+  sequence.arrival = num_added_++;
+  insert_in_order(waiting_, sequence);
+}
 
 void Scheduler::admit() {
-  while (!waiting_.empty() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
-    Sequence& next = *waiting_.front();
-    if (!next.cache.reserve(next.max_tokens)) return;
-    running_.push_back(&next);
-    waiting_.pop_front();
+  size_t index = 0;
+  while (index < waiting_.size() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
+    Sequence& next = *waiting_[index];
+    if (next.cache.reserve(next.max_tokens)) {
+      const auto place = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
+      std::for_each(waiting_.begin(), place, [](Sequence* earlier) { ++earlier->num_overtaken; });
+      waiting_.erase(place);
+      insert_in_order(running_, next);
+      index = 0;  // one of those before it may bear no more
+    } else if (next.num_overtaken >= kMaxOvertakes) {
+      return;
+    } else {
+      ++index;
+    }
   }
 }
 
 std::vector<Scheduler::Planned> Scheduler::plan() {
   admit();
-  int64_t budget = std::max(options_.step_tokens, options_.max_sequences);
+  return deal();
+}
+
+std::vector<Scheduler::Planned> Scheduler::deal() const {
+  int64_t budget = std::max(options_.max_step_tokens, options_.max_sequences);
   std::vector<Planned> planned;
-  const auto take = [&](Sequence& sequence) {
-    if (sequence.is_full() && sequence.chosen_row >= 0) return;  // only to be waited for
+  const auto take = [&](Sequence& sequence, int64_t most) {
     const auto pending = static_cast<int64_t>(sequence.pending().size());
-    const int64_t count = std::min(pending, budget);
-    if (count == 0) return;
+    const int64_t count = std::min(pending, most);
     planned.push_back({&sequence, count, count == pending});
     budget -= count;
   };
+  std::vector<Sequence*> prompts;
   for (Sequence* sequence : running_) {
-    if (sequence->pending().size() == 1) take(*sequence);
+    if (!sequence->has_work()) continue;
+    if (sequence->pending().size() == 1) {
+      take(*sequence, 1);
+    } else {
+      prompts.push_back(sequence);
+    }
   }
-  for (Sequence* sequence : running_) {
-    if (sequence->pending().size() > 1) take(*sequence);
+  // The shortest first: what it leaves of its share is then part of the shares of the others. The
+  // budget has a token for each running sequence, so no share is empty.
+  std::stable_sort(prompts.begin(), prompts.end(), [](const Sequence* a, const Sequence* b) {
+    return a->pending().size() < b->pending().size();
+  });
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    take(*prompts[i], budget / static_cast<int64_t>(prompts.size() - i));
   }
   return planned;
 }

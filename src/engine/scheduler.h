@@ -1,30 +1,32 @@
 // Decides what the next step computes. Pure integers: no device, no text, no clock.
 //
-// Policy: first come, first served. A sequence is admitted when the pool can hold its prompt and
-// its whole answer, so a running sequence never has to be stopped for memory. In each step every
-// sequence that generates gets its one token first; what is left of the token budget goes to
-// prompts, oldest first, in chunks.
+// Admission: by priority, then first come, first served. A sequence is admitted when the pool can
+// hold its prompt and its whole answer. Where it cannot, smaller ones behind it may start first,
+// but only kMaxOvertakes of them. In each step every sequence that generates gets its one token;
+// prompts share what is left of the token budget evenly, so that none of them stands still.
 #pragma once
 
 #include "engine/sequence.h"
 #include "engine/step.h"
 
-#include <deque>
 #include <vector>
 
 namespace trellis {
 
 struct SchedulerOptions {
   int max_sequences = 16;
-  int step_tokens = 512;  // token budget of a step, at least max_sequences
+  int max_step_tokens = 512;  // token budget of a step, at least max_sequences
 };
 
 /// Sequences are borrowed: they must stay where they are from add() to remove().
 class Scheduler {
  public:
+  /// How many sequences may start before one that waited already and has no lower priority.
+  static constexpr int kMaxOvertakes = 16;
+
   explicit Scheduler(const SchedulerOptions& options) : options_(options) {}
 
-  void add(Sequence& sequence) { waiting_.push_back(&sequence); }
+  void add(Sequence& sequence);
   /// Forgets a sequence, running or waiting, and gives its pages back.
   void remove(Sequence& sequence);
 
@@ -45,10 +47,13 @@ class Scheduler {
 
  private:
   void admit();
+  /// Deals the token budget to the running sequences.
+  std::vector<Planned> deal() const;
 
   SchedulerOptions options_;
-  std::deque<Sequence*> waiting_;
-  std::vector<Sequence*> running_;  // in order of admission
+  int64_t num_added_ = 0;
+  std::vector<Sequence*> waiting_;  // both by priority, then by arrival
+  std::vector<Sequence*> running_;
 };
 
 }  // namespace trellis

@@ -19,6 +19,9 @@ struct Sequence {
     return std::span(tokens).subspan(static_cast<size_t>(num_computed));
   }
 
+  /// Has something to compute. The last token that it may have is only waited for.
+  bool has_work() const { return !pending().empty() && !(is_full() && chosen_row >= 0); }
+
   /// Has all the tokens that it may have.
   bool is_full() const { return static_cast<int64_t>(tokens.size()) >= max_tokens; }
 
@@ -46,6 +49,9 @@ struct Sequence {
   int chosen_row = -1;          // not negative: the last token is unknown
   int64_t max_tokens = 0;       // prompt and answer together; its pages are reserved on admission
   int64_t num_computed = 0;     // leading tokens that are in the cache
+  int priority = 0;             // higher ones are admitted first
+  int64_t arrival = 0;          // the scheduler's: which of those of its priority came first
+  int num_overtaken = 0;        // the scheduler's: sequences behind it that were admitted before it
   SequenceCache cache;
 };
 

@@ -55,6 +55,68 @@ TEST(Scheduler, GivesGeneratingSequencesTheirTokenBeforePromptsGetTheRest) {
   EXPECT_FALSE(planned[1].wants_logits);
 }
 
+TEST(Scheduler, LetsPromptsShareTheBudgetEvenlyAndGivesTheRestOfAShareToTheLongerOnes) {
+  PagePool pool(8);
+  Scheduler scheduler({4, 100});
+  Sequence generating(pool, prompt_of(1), 20);
+  Sequence longest(pool, prompt_of(500), 510);
+  Sequence shortest(pool, prompt_of(20), 30);
+  Sequence middle(pool, prompt_of(60), 70);
+  for (Sequence* sequence : {&generating, &longest, &shortest, &middle}) scheduler.add(*sequence);
+
+  const auto planned = scheduler.plan();
+
+  std::map<Sequence*, int64_t> shares;
+  for (const auto& entry : planned) shares[entry.sequence] = entry.num_tokens;
+  // Of the 99 behind the generating one's token: a third is 33, of which 20 are enough; of the
+  // other 79 each of the two gets a half, the longer one the odd token.
+  EXPECT_EQ(
+      shares, (std::map<Sequence*, int64_t>{
+                  {&generating, 1}, {&shortest, 20}, {&middle, 39}, {&longest, 40}
+              })
+  );
+}
+
+TEST(Scheduler, AdmitsByPriorityAndThenByArrival) {
+  PagePool pool(8);
+  Scheduler scheduler({1, 100});
+  Sequence first(pool, prompt_of(10), 20);
+  Sequence second(pool, prompt_of(10), 20);
+  Sequence urgent(pool, prompt_of(10), 20);
+  urgent.priority = 1;
+  for (Sequence* sequence : {&first, &second, &urgent}) scheduler.add(*sequence);
+
+  std::vector<Sequence*> order;
+  while (scheduler.num_waiting() > 0 || scheduler.num_running() > 0) {
+    order.push_back(scheduler.plan().at(0).sequence);
+    scheduler.remove(*order.back());
+  }
+
+  EXPECT_THAT(order, testing::ElementsAre(&urgent, &first, &second));
+}
+
+TEST(Scheduler, LetsSmallSequencesOvertakeALargeOneOnlySoOften) {
+  PagePool pool(3);
+  Scheduler scheduler({4, 100});
+  Sequence holder(pool, prompt_of(10), 2 * kPageTokens);
+  Sequence large(pool, prompt_of(10), 3 * kPageTokens);
+  scheduler.add(holder);
+  scheduler.plan();
+  scheduler.add(large);
+
+  int overtakes = 0;
+  for (int round = 0; round < 100; ++round) {
+    Sequence small(pool, prompt_of(10), kPageTokens);
+    scheduler.add(small);
+    if (scheduler.plan().size() == 2) ++overtakes;
+    scheduler.remove(small);
+  }
+
+  EXPECT_EQ(overtakes, Scheduler::kMaxOvertakes);
+  scheduler.remove(holder);
+  EXPECT_EQ(scheduler.plan().at(0).sequence, &large);
+}
+
 TEST(Scheduler, LetsASequenceWaitUntilItsWholeAnswerFitsThePool) {
   PagePool pool(3);
   Scheduler scheduler({4, 512});

@@ -67,6 +67,7 @@ struct TokenLogprob {
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t decode_tokens = 0;  // tokens generated
+  int num_preemptions = 0;    // times that it had to give its memory to older requests and wait
   double prompt_s = 0.0;      // from the first step to the first token
   double decode_s = 0.0;      // from the first token to the last
 };

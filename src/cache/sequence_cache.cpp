@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 
+#include <algorithm>
+
 namespace trellis {
 namespace {
 
@@ -20,10 +22,15 @@ SequenceCache& SequenceCache::operator=(SequenceCache&& other) noexcept {
   return *this;
 }
 
+bool SequenceCache::can_reserve(int64_t tokens, int num_spare) const {
+  const size_t needed = std::max(pages_for(tokens), pages_.size()) - pages_.size();
+  return needed + static_cast<size_t>(num_spare) <= static_cast<size_t>(pool_->num_free());
+}
+
 bool SequenceCache::reserve(int64_t tokens) {
   const size_t needed = pages_for(tokens);
   if (needed <= pages_.size()) return true;
-  if (needed - pages_.size() > static_cast<size_t>(pool_->num_free())) return false;
+  if (!can_reserve(tokens, 0)) return false;
   while (pages_.size() < needed) pages_.push_back(*pool_->acquire());
   return true;
 }

@@ -22,6 +22,8 @@ class SequenceCache {
   SequenceCache(const SequenceCache&) = delete;
   SequenceCache& operator=(const SequenceCache&) = delete;
 
+  /// Whether reserve(tokens) would leave the pool at least num_spare free pages.
+  bool can_reserve(int64_t tokens, int num_spare) const;
   /// Grows until the first `tokens` positions have pages. False, and unchanged, when the pool has
   /// too few.
   bool reserve(int64_t tokens);

@@ -81,7 +81,7 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
     }
   }
   event.finished = event.finish_reason != FinishReason::kNone;
-  event.usage = usage_;
+  event.usage = usage();
   const bool finished = event.finished;
   channel_->push(std::move(event));
   return finished;
@@ -92,13 +92,19 @@ std::string Generation::held_text() {
   return rest.matched ? rest.text : rest.text + stop_matcher_.flush();
 }
 
+Usage Generation::usage() const {
+  Usage result = usage_;
+  result.num_preemptions = sequence_.num_preemptions;
+  return result;
+}
+
 void Generation::end(FinishReason reason, const std::string& error) {
   Event event;
   event.text = held_text();
   event.finished = true;
   event.finish_reason = reason;
   event.error = error;
-  event.usage = usage_;
+  event.usage = usage();
   channel_->push(std::move(event));
 }
 

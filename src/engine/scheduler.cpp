@@ -1,5 +1,7 @@
 #include "engine/scheduler.h"
 
+#include "base/error.h"
+
 #include <algorithm>
 
 namespace trellis {
@@ -23,11 +25,37 @@ void Scheduler::add(Sequence& sequence) {
   insert_in_order(waiting_, sequence);
 }
 
+void Scheduler::preempt(Sequence& sequence) {
+  std::erase(running_, &sequence);
+  insert_in_order(waiting_, sequence);
+  sequence.cache.clear();
+  sequence.num_computed = 0;
+  ++sequence.num_preemptions;
+}
+
+void Scheduler::grow() {
+  for (size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    while (sequence.has_work() && !sequence.cache.reserve(sequence.num_tokens())) {
+      Sequence& youngest = *running_.back();
+      TRELLIS_CHECK(running_.size() > 1, "the pool holds each sequence alone");
+      preempt(youngest);
+      if (&youngest == &sequence) return;
+    }
+  }
+}
+
 void Scheduler::admit() {
+  const auto will_grow = [](const Sequence* sequence) {
+    return sequence->cache.capacity() < sequence->max_tokens;
+  };
+  auto num_spare = static_cast<int>(std::count_if(running_.begin(), running_.end(), will_grow));
   size_t index = 0;
   while (index < waiting_.size() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
     Sequence& next = *waiting_[index];
-    if (next.cache.reserve(next.max_tokens)) {
+    if (next.cache.can_reserve(next.num_tokens(), num_spare)) {
+      next.cache.reserve(next.num_tokens());
+      num_spare += will_grow(&next) ? 1 : 0;
       const auto place = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
       std::for_each(waiting_.begin(), place, [](Sequence* earlier) { ++earlier->num_overtaken; });
       waiting_.erase(place);
@@ -42,6 +70,7 @@ void Scheduler::admit() {
 }
 
 std::vector<Scheduler::Planned> Scheduler::plan() {
+  grow();
   admit();
   return deal();
 }

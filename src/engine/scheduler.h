@@ -1,9 +1,14 @@
 // Decides what the next step computes. Pure integers: no device, no text, no clock.
 //
-// Admission: by priority, then first come, first served. A sequence is admitted when the pool can
-// hold its prompt and its whole answer. Where it cannot, smaller ones behind it may start first,
-// but only kMaxOvertakes of them. In each step every sequence that generates gets its one token;
-// prompts share what is left of the token budget evenly, so that none of them stands still.
+// Admission: by priority, then first come, first served. A sequence is admitted when the pool has
+// pages for the tokens that it has, and one to spare for each running answer that will still grow.
+// Where it has not, smaller ones behind it may start first, but only kMaxOvertakes of them.
+//
+// An answer takes its pages as it grows. When there is none left, the youngest sequence of the
+// lowest priority is preempted: it gives its pages back and waits, with its tokens, to have them
+// computed again. The oldest of the highest priority is therefore never stopped. In each step every
+// sequence that generates gets its one token; prompts share what is left of the token budget
+// evenly, so that none of them stands still.
 #pragma once
 
 #include "engine/sequence.h"
@@ -18,7 +23,8 @@ struct SchedulerOptions {
   int max_step_tokens = 512;  // token budget of a step, at least max_sequences
 };
 
-/// Sequences are borrowed: they must stay where they are from add() to remove().
+/// Sequences are borrowed: they must stay where they are from add() to remove(). The pool must hold
+/// each of them alone, with its whole answer.
 class Scheduler {
  public:
   /// How many sequences may start before one that waited already and has no lower priority.
@@ -47,6 +53,9 @@ class Scheduler {
 
  private:
   void admit();
+  /// Gives every running sequence pages for its tokens; preempts the youngest where there are none.
+  void grow();
+  void preempt(Sequence& sequence);
   /// Deals the token budget to the running sequences.
   std::vector<Planned> deal() const;
 

@@ -19,11 +19,13 @@ struct Sequence {
     return std::span(tokens).subspan(static_cast<size_t>(num_computed));
   }
 
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
+
   /// Has something to compute. The last token that it may have is only waited for.
   bool has_work() const { return !pending().empty() && !(is_full() && chosen_row >= 0); }
 
   /// Has all the tokens that it may have.
-  bool is_full() const { return static_cast<int64_t>(tokens.size()) >= max_tokens; }
+  bool is_full() const { return num_tokens() >= max_tokens; }
 
   /// Appends a token that a device has yet to choose, from this row of its logits.
   void append_unknown(int row) {
@@ -41,16 +43,15 @@ struct Sequence {
   }
 
   /// Has the last token computed anew.
-  void forget_last() {
-    num_computed = std::min(num_computed, static_cast<int64_t>(tokens.size()) - 1);
-  }
+  void forget_last() { num_computed = std::min(num_computed, num_tokens() - 1); }
 
   std::vector<int32_t> tokens;  // the prompt, then what was generated
   int chosen_row = -1;          // not negative: the last token is unknown
-  int64_t max_tokens = 0;       // prompt and answer together; its pages are reserved on admission
+  int64_t max_tokens = 0;       // prompt and answer together
   int64_t num_computed = 0;     // leading tokens that are in the cache
   int priority = 0;             // higher ones are admitted first
   int64_t arrival = 0;          // the scheduler's: which of those of its priority came first
+  int num_preemptions = 0;      // times that it lost its pages, and had its tokens computed again
   int num_overtaken = 0;        // the scheduler's: sequences behind it that were admitted before it
   SequenceCache cache;
 };

@@ -35,6 +35,16 @@ bool SequenceCache::reserve(int64_t tokens) {
   return true;
 }
 
+void SequenceCache::share(PageId page) {
+  pool_->retain(page);
+  pages_.push_back(page);
+}
+
+void SequenceCache::replace(size_t index, PageId page) {
+  pool_->retain(page);
+  pool_->release(std::exchange(pages_.at(index), page));
+}
+
 void SequenceCache::truncate(int64_t tokens) {
   const size_t kept = pages_for(tokens);
   while (pages_.size() > kept) {

@@ -94,6 +94,7 @@ std::string Generation::held_text() {
 
 Usage Generation::usage() const {
   Usage result = usage_;
+  result.cached_tokens = sequence_.num_cached;
   result.num_preemptions = sequence_.num_preemptions;
   return result;
 }

@@ -20,16 +20,33 @@ void insert_in_order(std::vector<Sequence*>& sequences, Sequence& sequence) {
 
 }  // namespace
 
+Scheduler::Scheduler(const SchedulerOptions& options, PrefixCache* prefixes) : options_(options) {
+  if (prefixes != nullptr) sharing_.emplace(*prefixes);
+}
+
 void Scheduler::add(Sequence& sequence) {
+  if (sharing_) sharing_->prepare(sequence);
   sequence.arrival = num_added_++;
   insert_in_order(waiting_, sequence);
+}
+
+bool Scheduler::find_pages(Sequence& sequence, int num_spare) {
+  if (sharing_) return sharing_->admit(sequence, num_spare);
+  const int64_t tokens = sequence.num_tokens();
+  return sequence.cache.can_reserve(tokens, num_spare) && sequence.cache.reserve(tokens);
+}
+
+void Scheduler::give_pages_back(Sequence& sequence) {
+  if (sharing_) sharing_->leave(sequence);
+  sequence.cache.clear();
+  sequence.num_computed = 0;
+  sequence.num_shared_pages = 0;
 }
 
 void Scheduler::preempt(Sequence& sequence) {
   std::erase(running_, &sequence);
   insert_in_order(waiting_, sequence);
-  sequence.cache.clear();
-  sequence.num_computed = 0;
+  give_pages_back(sequence);
   ++sequence.num_preemptions;
 }
 
@@ -53,8 +70,7 @@ void Scheduler::admit() {
   size_t index = 0;
   while (index < waiting_.size() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
     Sequence& next = *waiting_[index];
-    if (next.cache.can_reserve(next.num_tokens(), num_spare)) {
-      next.cache.reserve(next.num_tokens());
+    if (find_pages(next, num_spare)) {
       num_spare += will_grow(&next) ? 1 : 0;
       const auto place = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
       std::for_each(waiting_.begin(), place, [](Sequence* earlier) { ++earlier->num_overtaken; });
@@ -105,7 +121,14 @@ std::vector<Scheduler::Planned> Scheduler::deal() const {
 }
 
 void Scheduler::commit(const std::vector<Planned>& planned) {
-  for (const Planned& entry : planned) entry.sequence->num_computed += entry.num_tokens;
+  for (const Planned& entry : planned) {
+    entry.sequence->num_computed += entry.num_tokens;
+    if (sharing_) sharing_->publish(*entry.sequence);
+  }
+}
+
+std::vector<PageCopy> Scheduler::take_copies() {
+  return sharing_ ? sharing_->take_copies() : std::vector<PageCopy>();
 }
 
 Step Scheduler::make_step(const std::vector<Planned>& planned) {
@@ -124,7 +147,7 @@ Step Scheduler::make_step(const std::vector<Planned>& planned) {
 void Scheduler::remove(Sequence& sequence) {
   std::erase(waiting_, &sequence);
   std::erase(running_, &sequence);
-  sequence.cache.clear();
+  give_pages_back(sequence);
 }
 
 }  // namespace trellis

@@ -6,14 +6,18 @@
 //
 // An answer takes its pages as it grows. When there is none left, the youngest sequence of the
 // lowest priority is preempted: it gives its pages back and waits, with its tokens, to have them
-// computed again. The oldest of the highest priority is therefore never stopped. In each step every
-// sequence that generates gets its one token; prompts share what is left of the token budget
-// evenly, so that none of them stands still.
+// computed again, as far as the prefix cache has lost them by then. The oldest of the highest
+// priority is therefore never stopped.
+//
+// In each step every sequence that generates gets its one token; prompts share what is left of the
+// token budget evenly, so that none of them stands still.
 #pragma once
 
+#include "engine/prefix_sharing.h"
 #include "engine/sequence.h"
 #include "engine/step.h"
 
+#include <optional>
 #include <vector>
 
 namespace trellis {
@@ -30,7 +34,9 @@ class Scheduler {
   /// How many sequences may start before one that waited already and has no lower priority.
   static constexpr int kMaxOvertakes = 16;
 
-  explicit Scheduler(const SchedulerOptions& options) : options_(options) {}
+  /// prefixes, of the sequences' pool: where sequences find each other's pages; null: nowhere. It
+  /// must outlive this.
+  explicit Scheduler(const SchedulerOptions& options, PrefixCache* prefixes = nullptr);
 
   void add(Sequence& sequence);
   /// Forgets a sequence, running or waiting, and gives its pages back.
@@ -44,8 +50,11 @@ class Scheduler {
   /// Admits what fits and plans one step. Empty when nothing is there to run.
   std::vector<Planned> plan();
 
-  /// Marks the planned tokens as computed.
-  static void commit(const std::vector<Planned>& planned);
+  /// The copies of pages to make before the step that plan() gave, in this order.
+  std::vector<PageCopy> take_copies();
+
+  /// Marks the planned tokens as computed, and pages that are full by then as known.
+  void commit(const std::vector<Planned>& planned);
   static Step make_step(const std::vector<Planned>& planned);
 
   size_t num_running() const { return running_.size(); }
@@ -53,6 +62,9 @@ class Scheduler {
 
  private:
   void admit();
+  /// Gives a waiting sequence pages for its tokens if the pool then still has num_spare.
+  bool find_pages(Sequence& sequence, int num_spare);
+  void give_pages_back(Sequence& sequence);
   /// Gives every running sequence pages for its tokens; preempts the youngest where there are none.
   void grow();
   void preempt(Sequence& sequence);
@@ -60,6 +72,7 @@ class Scheduler {
   std::vector<Planned> deal() const;
 
   SchedulerOptions options_;
+  std::optional<PrefixSharing> sharing_;
   int64_t num_added_ = 0;
   std::vector<Sequence*> waiting_;  // both by priority, then by arrival
   std::vector<Sequence*> running_;

@@ -176,7 +176,7 @@ TEST(Generation, GivesItsPagesBackWhenItEndsInTheMiddle) {
 
   // In the middle of the first one's prompt.
   const auto planned = scheduler.plan();
-  Scheduler::commit(planned);
+  scheduler.commit(planned);
   EXPECT_EQ(pool.num_free(), 4);
   pool.check_integrity();
   first->end(FinishReason::kCancelled);
@@ -186,10 +186,10 @@ TEST(Generation, GivesItsPagesBackWhenItEndsInTheMiddle) {
   EXPECT_EQ(pool.num_free(), 5);
   pool.check_integrity();
   // In the middle of the second one's answer.
-  Scheduler::commit(scheduler.plan());
+  scheduler.commit(scheduler.plan());
   second.start();
   EXPECT_FALSE(second.advance(logits));
-  Scheduler::commit(scheduler.plan());
+  scheduler.commit(scheduler.plan());
   scheduler.remove(second.sequence());
   EXPECT_EQ(pool.num_free(), 6);
   pool.check_integrity();

@@ -91,12 +91,22 @@ class CudaBackend final : public Backend {
       stage_.upload(stream_.get(), destination.data(), source, bytes);
       return;
     }
-    copy(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
+    copy_and_wait(destination.data(), source, destination.bytes(), cudaMemcpyHostToDevice);
   }
   void download(ConstTensor source, void* destination) override {
     make_current();
     check_contiguous(source);
-    copy(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
+    copy_and_wait(destination, source.data(), source.bytes(), cudaMemcpyDeviceToHost);
+  }
+  void copy(ConstTensor source, Tensor destination) override {
+    make_current();
+    check_contiguous(source);
+    check_contiguous(destination);
+    TRELLIS_CHECK_EQ(source.bytes(), destination.bytes(), "a copy keeps the size");
+    if (source.bytes() == 0) return;
+    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
+        destination.data(), source.data(), source.bytes(), cudaMemcpyDeviceToDevice, stream_.get()
+    ));
   }
   std::function<void()> start_download(ConstTensor source, void* destination) override {
     make_current();
@@ -178,7 +188,7 @@ class CudaBackend final : public Backend {
     };
   }
 
-  void copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
+  void copy_and_wait(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind) {
     if (bytes == 0) return;
     TRELLIS_CUDA_CHECK(cudaMemcpyAsync(destination, source, bytes, kind, stream_.get()));
     TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));

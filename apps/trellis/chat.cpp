@@ -65,6 +65,7 @@ RunVerb define_chat(CLI::App& command) {
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);
   add_fit_flag(command, arguments->model);
+  add_step_options(command, arguments->model);
   add_deterministic_flag(command, arguments->model);
   return [arguments] { return chat(*arguments); };
 }

@@ -242,6 +242,7 @@ RunVerb define_generate(CLI::App& command) {
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);
   add_fit_flag(command, arguments->model);
+  add_step_options(command, arguments->model);
   add_deterministic_flag(command, arguments->model);
   return [arguments] { return generate(*arguments); };
 }

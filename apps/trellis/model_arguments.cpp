@@ -11,6 +11,8 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr int kMostDevices = 63;
+constexpr int kMostSequences = 1024;
+constexpr int kMostStepTokens = 65536;
 constexpr const char* kMachineGroup = "Memory and machine";
 
 }  // namespace
@@ -70,6 +72,26 @@ void add_fit_flag(CLI::App& command, ModelArguments& arguments) {
           "--fit", arguments.fit,
           "Where memory is short, cache in fewer bits (down to q4), then fewer tokens"
       )
+      ->group(kMachineGroup);
+}
+
+void add_step_options(CLI::App& command, ModelArguments& arguments) {
+  whole_number(
+      command.add_option(
+          "--max-sequences", arguments.max_sequences, "Most answers that are computed side by side"
+      ),
+      1, kMostSequences
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
+  whole_number(
+      command.add_option(
+          "--max-step-tokens", arguments.max_step_tokens,
+          "Most tokens of one step: one of each running answer, the rest of prompts"
+      ),
+      1, kMostStepTokens
+  )
+      ->capture_default_str()
       ->group(kMachineGroup);
 }
 
@@ -165,6 +187,8 @@ std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
   options.context_tokens = arguments.context_tokens;
   options.cache_type = arguments.cache_type;
   options.fit = arguments.fit;
+  options.max_sequences = arguments.max_sequences;
+  options.max_step_tokens = arguments.max_step_tokens;
   options.deterministic = arguments.deterministic;
   ProgressBar bar("Loading", "B");
   return Engine::load(options, [&bar](size_t done, size_t total) {

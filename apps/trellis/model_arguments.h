@@ -21,7 +21,9 @@ struct ModelArguments {
   std::string activations = "auto";
   int64_t context_tokens = 0;  // 0: the model's own limit
   std::string cache_type = "fp16";
-  bool fit = false;            // make the cache as small as memory asks for
+  bool fit = false;  // make the cache as small as memory asks for
+  int max_sequences = EngineOptions{}.max_sequences;
+  int max_step_tokens = EngineOptions{}.max_step_tokens;
   bool deterministic = false;  // on a GPU, too, nothing depends on what runs beside an answer
 };
 
@@ -35,6 +37,8 @@ void add_cache_options(CLI::App& command, ModelArguments& arguments);
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments);
 /// --fit
 void add_fit_flag(CLI::App& command, ModelArguments& arguments);
+/// --max-sequences, --max-step-tokens
+void add_step_options(CLI::App& command, ModelArguments& arguments);
 /// --deterministic
 void add_deterministic_flag(CLI::App& command, ModelArguments& arguments);
 /// --threads

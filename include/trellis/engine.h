@@ -33,7 +33,7 @@ struct EngineOptions {
   bool fit = false;                 // true: where memory is short, fewer bits of the cache, then
                                     // fewer tokens, instead of an error
   int max_sequences = 16;           // sequences that run side by side
-  int step_tokens = 512;       // token budget of one step: prompt chunks and single tokens together
+  int max_step_tokens = 512;   // token budget of one step: prompt chunks and single tokens together
   bool deterministic = false;  // true: on a GPU, too, an answer does not depend on what runs beside
                                // it; steps are smaller there, and prompts slower
 };
@@ -48,7 +48,10 @@ struct Request {
   std::vector<std::string> stop_strings;  // empty ones are ignored; one that spells a special token
                                           // stops at that token
   bool ignore_eos = false;                // the model's own stop tokens do not stop
-  int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
+  std::string cache_salt;  // requests of another salt share no computed prompts with this one, and
+                           // cannot tell by the time they take what it asked
+  int priority = 0;        // of those that wait, higher ones start first, whenever they came
+  int logprobs = -1;       // >= 0: report each token's log probability and that many alternatives
 };
 
 enum class FinishReason : uint8_t { kNone, kStop, kLength, kCancelled, kError };
@@ -66,6 +69,8 @@ struct TokenLogprob {
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t decode_tokens = 0;  // tokens generated
+  int64_t cached_tokens = 0;  // of the prompt, found computed by earlier requests
+  int num_preemptions = 0;    // times that it had to give its memory to older requests and wait
   double prompt_s = 0.0;      // from the first step to the first token
   double decode_s = 0.0;      // from the first token to the last
 };

@@ -65,6 +65,9 @@ class Backend {
   /// host's side may be changed or read; what is issued afterwards finds the device's.
   virtual void upload(Tensor destination, const void* source) = 0;
   virtual void download(ConstTensor source, void* destination) = 0;
+  /// Copies a contiguous tensor to another one of the same bytes on this device, behind what was
+  /// issued before.
+  virtual void copy(ConstTensor source, Tensor destination) = 0;
   /// Starts a download into memory of allocate_staging(). What it returns waits for the copy, and
   /// for nothing that is issued afterwards; to be called before the next one is started.
   virtual std::function<void()> start_download(ConstTensor source, void* destination) {

@@ -21,6 +21,20 @@ KvLayer CacheStorage::layer(int index) const {
   return {keys.numbers, values.numbers, keys.scales, values.scales};
 }
 
+void CacheStorage::copy_page(Backend& backend, int from, int to) const {
+  TRELLIS_CHECK(from >= 0 && from < num_pages_ && to >= 0 && to < num_pages_, "pages of the cache");
+  if (from == to) return;
+  const auto copy = [&](const Tensor& tensor) {
+    if (tensor.empty()) return;
+    const Tensor pages = tensor.reshape({num_pages_, tensor.numel() / num_pages_});
+    backend.copy(pages.slice_rows(from, 1), pages.slice_rows(to, 1));
+  };
+  for (int index = 0; index < spec_.num_layers; ++index) {
+    const KvLayer kv = layer(index);
+    for (const Tensor& tensor : {kv.keys, kv.values, kv.key_scales, kv.value_scales}) copy(tensor);
+  }
+}
+
 KvSide CacheStorage::side(KvType type, size_t begin) const {
   const auto shape = [&](int64_t row_size) {
     return Shape{num_pages_, spec_.num_kv_heads, kPageTokens, row_size};

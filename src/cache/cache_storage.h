@@ -23,6 +23,8 @@ class CacheStorage {
 
   /// Keys and values of one layer; args.h says how they lie.
   KvLayer layer(int index) const;
+  /// Makes a page hold what another one does, behind what was issued to the backend before.
+  void copy_page(Backend& backend, int from, int to) const;
   size_t bytes() const { return storage_.bytes(); }
 
   /// Bytes of one position over all layers, keys and values. Throws UserError for a quantized cache

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 
+#include <algorithm>
+
 namespace trellis {
 namespace {
 
@@ -20,12 +22,27 @@ SequenceCache& SequenceCache::operator=(SequenceCache&& other) noexcept {
   return *this;
 }
 
+bool SequenceCache::can_reserve(int64_t tokens, int num_spare) const {
+  const size_t needed = std::max(pages_for(tokens), pages_.size()) - pages_.size();
+  return needed + static_cast<size_t>(num_spare) <= static_cast<size_t>(pool_->num_free());
+}
+
 bool SequenceCache::reserve(int64_t tokens) {
   const size_t needed = pages_for(tokens);
   if (needed <= pages_.size()) return true;
-  if (needed - pages_.size() > static_cast<size_t>(pool_->num_free())) return false;
+  if (!can_reserve(tokens, 0)) return false;
   while (pages_.size() < needed) pages_.push_back(*pool_->acquire());
   return true;
+}
+
+void SequenceCache::share(PageId page) {
+  pool_->retain(page);
+  pages_.push_back(page);
+}
+
+void SequenceCache::replace(size_t index, PageId page) {
+  pool_->retain(page);
+  pool_->release(std::exchange(pages_.at(index), page));
 }
 
 void SequenceCache::truncate(int64_t tokens) {

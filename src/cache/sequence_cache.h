@@ -22,9 +22,15 @@ class SequenceCache {
   SequenceCache(const SequenceCache&) = delete;
   SequenceCache& operator=(const SequenceCache&) = delete;
 
+  /// Whether reserve(tokens) would leave the pool at least num_spare free pages.
+  bool can_reserve(int64_t tokens, int num_spare) const;
   /// Grows until the first `tokens` positions have pages. False, and unchanged, when the pool has
   /// too few.
   bool reserve(int64_t tokens);
+  /// Appends a page that is in use or idle elsewhere, to be read only.
+  void share(PageId page);
+  /// Takes a page that is in use or idle elsewhere and holds the same in the place of its own.
+  void replace(size_t index, PageId page);
   /// Gives back the pages that lie wholly beyond the first `tokens` positions.
   void truncate(int64_t tokens);
   void clear() { truncate(0); }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "cache/page_pool.h"
+#include "cache/prefix_cache.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/generation_config.h"
 #include "checkpoint/model_config.h"
@@ -53,7 +54,7 @@ void check_options(const EngineOptions& options) {
     if (value < minimum) throw UserError("{} must be at least {}, found {}", name, minimum, value);
   };
   at_least("max_sequences", options.max_sequences, 1);
-  at_least("step_tokens", options.step_tokens, 1);
+  at_least("max_step_tokens", options.max_step_tokens, 1);
   at_least("context_tokens", options.context_tokens, 0);
   at_least("cache_tokens", options.cache_tokens, 0);
   at_least("num_threads", options.num_threads, 0);
@@ -65,8 +66,8 @@ ApiError bad_request(std::string parameter, std::string message) {
 
 /// The token budget of a step: where answers may not depend on each other, no more tokens than rows
 /// that do not.
-int step_tokens_on(const Backend& backend, const EngineOptions& options) {
-  if (!options.deterministic) return options.step_tokens;
+int max_step_tokens_on(const Backend& backend, const EngineOptions& options) {
+  if (!options.deterministic) return options.max_step_tokens;
   const int64_t rows = backend.independent_rows();
   if (options.max_sequences > rows) {
     throw UserError(
@@ -74,7 +75,7 @@ int step_tokens_on(const Backend& backend, const EngineOptions& options) {
         rows, options.max_sequences
     );
   }
-  return static_cast<int>(std::min<int64_t>(options.step_tokens, rows));
+  return static_cast<int>(std::min<int64_t>(options.max_step_tokens, rows));
 }
 
 class EngineImpl final : public Engine {
@@ -129,6 +130,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Model> model_;
   std::unique_ptr<CacheStorage> cache_;
   std::unique_ptr<PagePool> pages_;
+  std::unique_ptr<PrefixCache> prefixes_;
   std::unique_ptr<ModelRunner> runner_;
   std::unique_ptr<Scheduler> scheduler_;
   Generations generations_;
@@ -200,7 +202,7 @@ void EngineImpl::load_model_and_cache(
   backend_options.device = options.device;
   if (options.exact_activations) backend_options.activations = ActivationPrecision::kFloat32;
   backend_ = create_backend(options.backend, backend_options);
-  const int step_tokens = step_tokens_on(*backend_, options);
+  const int max_step_tokens = max_step_tokens_on(*backend_, options);
   const Checkpoint checkpoint(options.model_directory);
 
   const CachePlan plan =
@@ -212,8 +214,11 @@ void EngineImpl::load_model_and_cache(
   model_ = load_model(checkpoint, config, *backend_, progress);
   cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
   pages_ = std::make_unique<PagePool>(plan.num_pages);
+  prefixes_ = std::make_unique<PrefixCache>(*pages_, random_sip_key());
   runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
-  scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{options.max_sequences, step_tokens});
+  scheduler_ = std::make_unique<Scheduler>(
+      SchedulerOptions{options.max_sequences, max_step_tokens}, prefixes_.get()
+  );
 
   info_.architecture = config.architecture;
   info_.vocab_size = config.vocab_size;
@@ -317,6 +322,7 @@ void EngineImpl::start(Submission submission) {
   const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
   const int64_t room = info_.context_tokens - prompt;
   const int64_t limit = prompt + std::min(request.max_tokens.value_or(room), room);
+  const Hash128 prefix_root = prefixes_->root(request.cache_salt);
   try {
     std::vector<int32_t> stop_ids = stop_ids_of(request);
     generations_.push_back(std::make_unique<Generation>(
@@ -326,7 +332,9 @@ void EngineImpl::start(Submission submission) {
     submission.channel->fail(error.what());
     return;
   }
-  scheduler_->add(generations_.back()->sequence());
+  Sequence& sequence = generations_.back()->sequence();
+  sequence.prefix_root = prefix_root;
+  scheduler_->add(sequence);
 }
 
 void EngineImpl::drop_cancelled() {
@@ -349,10 +357,13 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     return **it;
   };
   for (const auto& entry : planned) owner_of(entry.sequence).start();
+  for (const PageCopy& copy : scheduler_->take_copies()) {
+    cache_->copy_page(*backend_, copy.from, copy.to);
+  }
   std::vector<Generation*> rows;  // whose logits they are
   if (!planned.empty()) {
     runner_->compute(Scheduler::make_step(planned));
-    Scheduler::commit(planned);
+    scheduler_->commit(planned);
     for (const auto& entry : planned) {
       if (entry.wants_logits) rows.push_back(&owner_of(entry.sequence));
     }
@@ -376,12 +387,12 @@ void EngineImpl::take_chosen(std::vector<Generation*>& next_rows) {
   for (size_t row = 0; row < rows.size(); ++row) {
     Generation* generation = rows[row];
     if (generation == nullptr) continue;
+    // The step that is under way is of no use where no token was possible, for it went on from id
+    // 0, nor to an answer that has ended.
+    if (tokens[row] < 0) generation->sequence().forget_last();
     const bool runs = advance(*generation, [&] { return generation->advance(tokens[row]); });
-    // The step that is under way is of no use to an answer that has ended, nor where no token was
-    // possible: it went on from id 0.
     if (runs && tokens[row] >= 0) continue;
     std::replace(next_rows.begin(), next_rows.end(), generation, static_cast<Generation*>(nullptr));
-    if (runs) generation->sequence().forget_last();
   }
 }
 

@@ -27,6 +27,7 @@ Generation::Generation(
       detokenizer_(tokenizer),
       stop_matcher_(request_.stop_strings),
       channel_(std::move(channel)) {
+  sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
   detokenizer_.prime(request_.prompt_ids);
 }
@@ -80,7 +81,7 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
     }
   }
   event.finished = event.finish_reason != FinishReason::kNone;
-  event.usage = usage_;
+  event.usage = usage();
   const bool finished = event.finished;
   channel_->push(std::move(event));
   return finished;
@@ -91,13 +92,20 @@ std::string Generation::held_text() {
   return rest.matched ? rest.text : rest.text + stop_matcher_.flush();
 }
 
+Usage Generation::usage() const {
+  Usage result = usage_;
+  result.cached_tokens = sequence_.num_cached;
+  result.num_preemptions = sequence_.num_preemptions;
+  return result;
+}
+
 void Generation::end(FinishReason reason, const std::string& error) {
   Event event;
   event.text = held_text();
   event.finished = true;
   event.finish_reason = reason;
   event.error = error;
-  event.usage = usage_;
+  event.usage = usage();
   channel_->push(std::move(event));
 }
 

@@ -52,6 +52,7 @@ class Generation {
   std::span<const int32_t> banned() const;
   bool append(int32_t token, std::optional<TokenLogprob> logprob);
   std::string held_text();
+  Usage usage() const;
 
   Request request_;
   std::vector<int32_t> stop_ids_;

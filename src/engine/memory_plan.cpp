@@ -102,7 +102,8 @@ MemoryPlan plan_memory(
   MemoryPlan plan;
   plan.cache = plan_cache(options, config);
   plan.weight_bytes = weight_bytes;
-  plan.activation_bytes = plan_activation_bytes(config, options.step_tokens, options.max_sequences);
+  plan.activation_bytes =
+      plan_activation_bytes(config, options.max_step_tokens, options.max_sequences);
   if (available_bytes == 0 || plan.total() <= available_bytes) return plan;
 
   const size_t fixed = plan.weight_bytes + plan.activation_bytes;

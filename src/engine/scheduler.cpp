@@ -1,41 +1,134 @@
 #include "engine/scheduler.h"
 
+#include "base/error.h"
+
 #include <algorithm>
 
 namespace trellis {
+namespace {
+
+bool comes_before(const Sequence* a, const Sequence* b) {
+  if (a->priority != b->priority) return a->priority > b->priority;
+  return a->arrival < b->arrival;
+}
+
+void insert_in_order(std::vector<Sequence*>& sequences, Sequence& sequence) {
+  sequences.insert(
+      std::upper_bound(sequences.begin(), sequences.end(), &sequence, comes_before), &sequence
+  );
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const SchedulerOptions& options, PrefixCache* prefixes) : options_(options) {
+  if (prefixes != nullptr) sharing_.emplace(*prefixes);
+}
+
+void Scheduler::add(Sequence& sequence) {
+  if (sharing_) sharing_->prepare(sequence);
+  sequence.arrival = num_added_++;
+  insert_in_order(waiting_, sequence);
+}
+
+bool Scheduler::find_pages(Sequence& sequence, int num_spare) {
+  if (sharing_) return sharing_->admit(sequence, num_spare);
+  const int64_t tokens = sequence.num_tokens();
+  return sequence.cache.can_reserve(tokens, num_spare) && sequence.cache.reserve(tokens);
+}
+
+void Scheduler::give_pages_back(Sequence& sequence) {
+  if (sharing_) sharing_->leave(sequence);
+  sequence.cache.clear();
+  sequence.num_computed = 0;
+  sequence.num_shared_pages = 0;
+}
+
+void Scheduler::preempt(Sequence& sequence) {
+  std::erase(running_, &sequence);
+  insert_in_order(waiting_, sequence);
+  give_pages_back(sequence);
+  ++sequence.num_preemptions;
+}
+
+void Scheduler::grow() {
+  for (size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    while (sequence.has_work() && !sequence.cache.reserve(sequence.num_tokens())) {
+      Sequence& youngest = *running_.back();
+      TRELLIS_CHECK(running_.size() > 1, "the pool holds each sequence alone");
+      preempt(youngest);
+      if (&youngest == &sequence) return;
+    }
+  }
+}
 
 void Scheduler::admit() {
-  while (!waiting_.empty() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
-    Sequence& next = *waiting_.front();
-    if (!next.cache.reserve(next.max_tokens)) return;
-    running_.push_back(&next);
-    waiting_.pop_front();
+  const auto will_grow = [](const Sequence* sequence) {
+    return sequence->cache.capacity() < sequence->max_tokens;
+  };
+  auto num_spare = static_cast<int>(std::count_if(running_.begin(), running_.end(), will_grow));
+  size_t index = 0;
+  while (index < waiting_.size() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
+    Sequence& next = *waiting_[index];
+    if (find_pages(next, num_spare)) {
+      num_spare += will_grow(&next) ? 1 : 0;
+      const auto place = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
+      std::for_each(waiting_.begin(), place, [](Sequence* earlier) { ++earlier->num_overtaken; });
+      waiting_.erase(place);
+      insert_in_order(running_, next);
+      index = 0;  // one of those before it may bear no more
+    } else if (next.num_overtaken >= kMaxOvertakes) {
+      return;
+    } else {
+      ++index;
+    }
   }
 }
 
 std::vector<Scheduler::Planned> Scheduler::plan() {
+  grow();
   admit();
-  int64_t budget = std::max(options_.step_tokens, options_.max_sequences);
+  return deal();
+}
+
+std::vector<Scheduler::Planned> Scheduler::deal() const {
+  int64_t budget = std::max(options_.max_step_tokens, options_.max_sequences);
   std::vector<Planned> planned;
-  const auto take = [&](Sequence& sequence) {
-    if (sequence.is_full() && sequence.chosen_row >= 0) return;  // only to be waited for
+  const auto take = [&](Sequence& sequence, int64_t most) {
     const auto pending = static_cast<int64_t>(sequence.pending().size());
-    const int64_t count = std::min(pending, budget);
-    if (count == 0) return;
+    const int64_t count = std::min(pending, most);
     planned.push_back({&sequence, count, count == pending});
     budget -= count;
   };
+  std::vector<Sequence*> prompts;
   for (Sequence* sequence : running_) {
-    if (sequence->pending().size() == 1) take(*sequence);
+    if (!sequence->has_work()) continue;
+    if (sequence->pending().size() == 1) {
+      take(*sequence, 1);
+    } else {
+      prompts.push_back(sequence);
+    }
   }
-  for (Sequence* sequence : running_) {
-    if (sequence->pending().size() > 1) take(*sequence);
+  // The shortest first: what it leaves of its share is then part of the shares of the others. The
+  // budget has a token for each running sequence, so no share is empty.
+  std::stable_sort(prompts.begin(), prompts.end(), [](const Sequence* a, const Sequence* b) {
+    return a->pending().size() < b->pending().size();
+  });
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    take(*prompts[i], budget / static_cast<int64_t>(prompts.size() - i));
   }
   return planned;
 }
 
 void Scheduler::commit(const std::vector<Planned>& planned) {
-  for (const Planned& entry : planned) entry.sequence->num_computed += entry.num_tokens;
+  for (const Planned& entry : planned) {
+    entry.sequence->num_computed += entry.num_tokens;
+    if (sharing_) sharing_->publish(*entry.sequence);
+  }
+}
+
+std::vector<PageCopy> Scheduler::take_copies() {
+  return sharing_ ? sharing_->take_copies() : std::vector<PageCopy>();
 }
 
 Step Scheduler::make_step(const std::vector<Planned>& planned) {
@@ -54,7 +147,7 @@ Step Scheduler::make_step(const std::vector<Planned>& planned) {
 void Scheduler::remove(Sequence& sequence) {
   std::erase(waiting_, &sequence);
   std::erase(running_, &sequence);
-  sequence.cache.clear();
+  give_pages_back(sequence);
 }
 
 }  // namespace trellis

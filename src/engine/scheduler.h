@@ -1,30 +1,44 @@
 // Decides what the next step computes. Pure integers: no device, no text, no clock.
 //
-// Policy: first come, first served. A sequence is admitted when the pool can hold its prompt and
-// its whole answer, so a running sequence never has to be stopped for memory. In each step every
-// sequence that generates gets its one token first; what is left of the token budget goes to
-// prompts, oldest first, in chunks.
+// Admission: by priority, then first come, first served. A sequence is admitted when the pool has
+// pages for the tokens that it has, and one to spare for each running answer that will still grow.
+// Where it has not, smaller ones behind it may start first, but only kMaxOvertakes of them.
+//
+// An answer takes its pages as it grows. When there is none left, the youngest sequence of the
+// lowest priority is preempted: it gives its pages back and waits, with its tokens, to have them
+// computed again, as far as the prefix cache has lost them by then. The oldest of the highest
+// priority is therefore never stopped.
+//
+// In each step every sequence that generates gets its one token; prompts share what is left of the
+// token budget evenly, so that none of them stands still.
 #pragma once
 
+#include "engine/prefix_sharing.h"
 #include "engine/sequence.h"
 #include "engine/step.h"
 
-#include <deque>
+#include <optional>
 #include <vector>
 
 namespace trellis {
 
 struct SchedulerOptions {
   int max_sequences = 16;
-  int step_tokens = 512;  // token budget of a step, at least max_sequences
+  int max_step_tokens = 512;  // token budget of a step, at least max_sequences
 };
 
-/// Sequences are borrowed: they must stay where they are from add() to remove().
+/// Sequences are borrowed: they must stay where they are from add() to remove(). The pool must hold
+/// each of them alone, with its whole answer.
 class Scheduler {
  public:
-  explicit Scheduler(const SchedulerOptions& options) : options_(options) {}
+  /// How many sequences may start before one that waited already and has no lower priority.
+  static constexpr int kMaxOvertakes = 16;
 
-  void add(Sequence& sequence) { waiting_.push_back(&sequence); }
+  /// prefixes, of the sequences' pool: where sequences find each other's pages; null: nowhere. It
+  /// must outlive this.
+  explicit Scheduler(const SchedulerOptions& options, PrefixCache* prefixes = nullptr);
+
+  void add(Sequence& sequence);
   /// Forgets a sequence, running or waiting, and gives its pages back.
   void remove(Sequence& sequence);
 
@@ -36,8 +50,11 @@ class Scheduler {
   /// Admits what fits and plans one step. Empty when nothing is there to run.
   std::vector<Planned> plan();
 
-  /// Marks the planned tokens as computed.
-  static void commit(const std::vector<Planned>& planned);
+  /// The copies of pages to make before the step that plan() gave, in this order.
+  std::vector<PageCopy> take_copies();
+
+  /// Marks the planned tokens as computed, and pages that are full by then as known.
+  void commit(const std::vector<Planned>& planned);
   static Step make_step(const std::vector<Planned>& planned);
 
   size_t num_running() const { return running_.size(); }
@@ -45,10 +62,20 @@ class Scheduler {
 
  private:
   void admit();
+  /// Gives a waiting sequence pages for its tokens if the pool then still has num_spare.
+  bool find_pages(Sequence& sequence, int num_spare);
+  void give_pages_back(Sequence& sequence);
+  /// Gives every running sequence pages for its tokens; preempts the youngest where there are none.
+  void grow();
+  void preempt(Sequence& sequence);
+  /// Deals the token budget to the running sequences.
+  std::vector<Planned> deal() const;
 
   SchedulerOptions options_;
-  std::deque<Sequence*> waiting_;
-  std::vector<Sequence*> running_;  // in order of admission
+  std::optional<PrefixSharing> sharing_;
+  int64_t num_added_ = 0;
+  std::vector<Sequence*> waiting_;  // both by priority, then by arrival
+  std::vector<Sequence*> running_;
 };
 
 }  // namespace trellis

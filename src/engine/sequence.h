@@ -1,6 +1,7 @@
 // One running generation, as the scheduler sees it: integers only.
 #pragma once
 
+#include "base/siphash.h"
 #include "cache/sequence_cache.h"
 
 #include <algorithm>
@@ -19,8 +20,30 @@ struct Sequence {
     return std::span(tokens).subspan(static_cast<size_t>(num_computed));
   }
 
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
+
+  /// Leading tokens that are known and in the cache.
+  int64_t num_settled() const {
+    return std::min(num_computed, num_tokens() - (chosen_row >= 0 ? 1 : 0));
+  }
+  /// The tokens of a page, as many as there are among the first `count`.
+  std::span<const int32_t> page_tokens(size_t page, int64_t count) const {
+    const auto begin = static_cast<int64_t>(page) * kPageTokens;
+    return std::span(tokens).subspan(
+        static_cast<size_t>(begin),
+        static_cast<size_t>(std::clamp<int64_t>(count - begin, 0, kPageTokens))
+    );
+  }
+  /// The hash of what stands before a page.
+  const Hash128& parent_hash(size_t page) const {
+    return page == 0 ? prefix_root : page_hashes[page - 1];
+  }
+
+  /// Has something to compute. The last token that it may have is only waited for.
+  bool has_work() const { return !pending().empty() && !(is_full() && chosen_row >= 0); }
+
   /// Has all the tokens that it may have.
-  bool is_full() const { return static_cast<int64_t>(tokens.size()) >= max_tokens; }
+  bool is_full() const { return num_tokens() >= max_tokens; }
 
   /// Appends a token that a device has yet to choose, from this row of its logits.
   void append_unknown(int row) {
@@ -38,14 +61,20 @@ struct Sequence {
   }
 
   /// Has the last token computed anew.
-  void forget_last() {
-    num_computed = std::min(num_computed, static_cast<int64_t>(tokens.size()) - 1);
-  }
+  void forget_last() { num_computed = std::min(num_computed, num_tokens() - 1); }
 
-  std::vector<int32_t> tokens;  // the prompt, then what was generated
-  int chosen_row = -1;          // not negative: the last token is unknown
-  int64_t max_tokens = 0;       // prompt and answer together; its pages are reserved on admission
-  int64_t num_computed = 0;     // leading tokens that are in the cache
+  std::vector<int32_t> tokens;       // the prompt, then what was generated
+  int chosen_row = -1;               // not negative: the last token is unknown
+  int64_t max_tokens = 0;            // prompt and answer together
+  int64_t num_computed = 0;          // leading tokens that are in the cache
+  Hash128 prefix_root;               // which sequences may share pages with it
+  std::vector<Hash128> page_hashes;  // of its leading full pages, as far as their tokens are known
+  size_t num_shared_pages = 0;       // leading pages that the prefix cache knows
+  int64_t num_cached = 0;            // tokens that it found computed when it was first admitted
+  int priority = 0;                  // higher ones are admitted first
+  int64_t arrival = 0;               // the scheduler's: which of those of its priority came first
+  int num_preemptions = 0;  // times that it lost its pages, and had its tokens computed again
+  int num_overtaken = 0;    // the scheduler's: sequences behind it that were admitted before it
   SequenceCache cache;
 };
 

@@ -50,6 +50,21 @@ TEST_P(BackendTest, DownloadGivesBackWhatWasUploaded) {
   EXPECT_EQ(back, numbers);
 }
 
+TEST_P(BackendTest, CopiesTensorsOnTheDevice) {
+  std::vector<float> numbers(777);
+  std::iota(numbers.begin(), numbers.end(), 0.5f);
+  const Buffer buffer = backend_->allocate(2 * numbers.size() * sizeof(float));
+  const Tensor source = buffer.view(DType::kFloat32, {777});
+  const Tensor destination = buffer.view(DType::kFloat32, {777}, source.bytes());
+  std::vector<float> back(numbers.size());
+
+  backend_->upload(source, numbers.data());
+  backend_->copy(source, destination);
+  backend_->download(destination, back.data());
+
+  EXPECT_EQ(back, numbers);
+}
+
 TEST_P(BackendTest, RecordsWithoutExecutingAndReplaysAtTheSameAddresses) {
   PreparedOp op(*backend_);
   const Tensor x = op.upload(std::vector<float>{1, 2}, {1, 2});

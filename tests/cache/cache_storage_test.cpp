@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <string>
+#include <vector>
+
 namespace trellis {
 namespace {
 
@@ -54,6 +58,41 @@ TEST(CacheStorage, LaysWordsAndScalesOneAfterTheOther) {
   }
   const char* begin = static_cast<const char*>(storage.layer(0).keys.data());
   EXPECT_EQ(static_cast<size_t>(previous_end - begin), storage.bytes());
+}
+
+TEST(CacheStorage, CopiesAPageOfEveryLayerAndNothingElse) {
+  const auto backend = create_backend("reference", {});
+  const CacheSpec spec = {2, 3, 96, {KvType::kQ5, KvType::kFloat16}};
+  const CacheStorage storage(*backend, spec, 3);
+  const auto tensors = [&] {
+    std::vector<Tensor> result;
+    for (int layer = 0; layer < 2; ++layer) {
+      const KvLayer kv = storage.layer(layer);
+      for (const Tensor& tensor : {kv.keys, kv.key_scales, kv.values}) result.push_back(tensor);
+    }
+    return result;
+  };
+  // Every byte of a tensor's page: 10 times the tensor, plus the page.
+  for (size_t i = 0; i < tensors().size(); ++i) {
+    const size_t bytes = tensors()[i].bytes() / 3;
+    for (size_t page = 0; page < 3; ++page) {
+      std::memset(
+          static_cast<char*>(tensors()[i].data()) + page * bytes, static_cast<int>(10 * i + page),
+          bytes
+      );
+    }
+  }
+
+  storage.copy_page(*backend, 2, 0);
+
+  for (size_t i = 0; i < tensors().size(); ++i) {
+    const size_t bytes = tensors()[i].bytes() / 3;
+    std::string expected;
+    for (const size_t page : {2, 1, 2}) {
+      expected += std::string(bytes, static_cast<char>(10 * i + page));
+    }
+    EXPECT_EQ(std::string(static_cast<char*>(tensors()[i].data()), 3 * bytes), expected);
+  }
 }
 
 TEST(CacheStorage, TakesTheBytesOfTheFormat) {

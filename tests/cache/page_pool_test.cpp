@@ -40,6 +40,22 @@ TEST(PagePool, RefusesToReleaseOrShareAFreePage) {
   EXPECT_THROW(pool.release(2), InternalError);
 }
 
+TEST(PagePool, HandsOutAPageThatIsKeptOnlyWhereNoOtherIsFree) {
+  PagePool pool(2);
+  const PageId kept = *pool.acquire();
+  pool.set_evict([&] { return kept; });
+  pool.keep(kept);
+  pool.release(kept);
+
+  EXPECT_TRUE(pool.is_idle(kept));
+  EXPECT_EQ(pool.num_free(), 2);
+  EXPECT_NE(pool.acquire(), kept);
+  EXPECT_EQ(pool.acquire(), kept);
+  EXPECT_FALSE(pool.is_idle(kept));
+  EXPECT_EQ(pool.acquire(), std::nullopt);
+  pool.check_integrity();
+}
+
 TEST(PagePool, AgreesWithAListOfOwnersUnderRandomUse) {
   constexpr uint32_t kSeed = 7;
   SCOPED_TRACE(kSeed);
@@ -47,11 +63,20 @@ TEST(PagePool, AgreesWithAListOfOwnersUnderRandomUse) {
   constexpr int kPages = 6;
   PagePool pool(kPages);
   std::vector<int> owners(kPages, 0);
+  std::vector<bool> kept(kPages, false);
+  pool.set_evict([&] {
+    PageId page = 0;
+    while (!pool.is_idle(page)) ++page;
+    EXPECT_TRUE(kept[static_cast<size_t>(page)]);
+    EXPECT_EQ(owners[static_cast<size_t>(page)], 0);
+    kept[static_cast<size_t>(page)] = false;
+    return page;
+  });
 
   for (int round = 0; round < 20000; ++round) {
     const auto page = static_cast<PageId>(random() % kPages);
     const auto index = static_cast<size_t>(page);
-    switch (random() % 3) {
+    switch (random() % 5) {
       case 0: {
         const auto acquired = pool.acquire();
         const bool any_free = std::find(owners.begin(), owners.end(), 0) != owners.end();
@@ -62,9 +87,15 @@ TEST(PagePool, AgreesWithAListOfOwnersUnderRandomUse) {
         break;
       }
       case 1:
-        if (owners[index] > 0) {
+        if (owners[index] > 0 || kept[index]) {
           pool.retain(page);
           ++owners[index];
+        }
+        break;
+      case 2:
+        if (owners[index] > 0 && !kept[index]) {
+          pool.keep(page);
+          kept[index] = true;
         }
         break;
       default:

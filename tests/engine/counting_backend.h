@@ -29,6 +29,9 @@ class CountingBackend final : public Backend {
   void download(ConstTensor source, void* destination) override {
     backend_->download(source, destination);
   }
+  void copy(ConstTensor source, Tensor destination) override {
+    backend_->copy(source, destination);
+  }
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
     return backend_->pack(weight);
   }

@@ -15,7 +15,7 @@ const std::string kStory =
 struct Setting {
   const char* name;
   const char* model;
-  int step_tokens;
+  int max_step_tokens;
   int num_threads;
   bool exact_activations;
   const char* cache_type;
@@ -35,7 +35,7 @@ std::unique_ptr<Engine> load(const Setting& setting) {
   options.context_tokens = 256;
   options.cache_tokens = 6 * 256;
   options.max_sequences = 6;
-  options.step_tokens = setting.step_tokens;
+  options.max_step_tokens = setting.max_step_tokens;
   return Engine::load(options);
 }
 
@@ -66,7 +66,7 @@ void expect_same(const Event& answer, const Event& expected) {
 
 /// Alone on one thread, the prompt in one step.
 Event reference(Setting setting) {
-  setting.step_tokens = 512;
+  setting.max_step_tokens = 512;
   setting.num_threads = 1;
   const std::unique_ptr<Engine> engine = load(setting);
   return collect(engine->submit(sampled(*engine, kStory, 7)));

@@ -10,12 +10,12 @@
 namespace trellis {
 namespace {
 
-EngineOptions options_of(int step_tokens) {
+EngineOptions options_of(int max_step_tokens) {
   EngineOptions options = tiny_model_options();
   options.model_directory = TRELLIS_SOURCE_DIR "/tests/data/models/tiny-1m-exl3-3.0bpw";
   options.exact_activations = false;
   options.max_sequences = 3;
-  options.step_tokens = step_tokens;
+  options.max_step_tokens = max_step_tokens;
   options.deterministic = true;
   return options;
 }

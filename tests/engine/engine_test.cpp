@@ -153,8 +153,8 @@ TEST(EngineLoad, RefusesOptionsThatCannotWork) {
       "max_sequences must be at least 1, found 0"
   );
   EXPECT_EQ(
-      refused([](EngineOptions& o) { o.step_tokens = -5; }),
-      "step_tokens must be at least 1, found -5"
+      refused([](EngineOptions& o) { o.max_step_tokens = -5; }),
+      "max_step_tokens must be at least 1, found -5"
   );
   EXPECT_EQ(
       refused([](EngineOptions& o) { o.context_tokens = -1; }),

@@ -60,8 +60,8 @@ class FullCache : public EngineTest {
     options.cache_tokens = 512;
     full_ = Engine::load(options);
   }
-  /// Takes every page until it is cancelled, for it never ends by itself within a test.
-  Submitted take_all_pages() {
+  /// Needs every page until it is cancelled, for it never ends by itself within a test.
+  Submitted need_all_pages() {
     Request request = greedy(hello());
     request.ignore_eos = true;
     return full_->submit(request);
@@ -70,7 +70,7 @@ class FullCache : public EngineTest {
 };
 
 TEST_F(FullCache, ServesAWaitingRequestOnceACancelledOneGivesItsPagesBack) {
-  Submitted holder = take_all_pages();
+  Submitted holder = need_all_pages();
   ASSERT_TRUE(holder.value()->next().has_value());
   Submitted waiting = full_->submit(greedy(hello()));
 
@@ -84,7 +84,7 @@ TEST_F(FullCache, ServesAWaitingRequestOnceACancelledOneGivesItsPagesBack) {
 }
 
 TEST_F(FullCache, CancelsARequestThatIsStillWaiting) {
-  Submitted holder = take_all_pages();
+  Submitted holder = need_all_pages();
   ASSERT_TRUE(holder.value()->next().has_value());
   Submitted waiting = full_->submit(greedy(hello()));
   Submitted behind = full_->submit(greedy(hello()));
@@ -100,15 +100,15 @@ TEST_F(FullCache, CancelsARequestThatIsStillWaiting) {
 
 TEST_F(FullCache, GivesPagesBackWhenAReaderGoesAway) {
   {
-    const Submitted left = take_all_pages();
-    const Submitted never_read = take_all_pages();
+    const Submitted left = need_all_pages();
+    const Submitted never_read = need_all_pages();
   }
 
   EXPECT_EQ(collect(full_->submit(greedy(hello()))).text, "I am a Pool ride.");
 }
 
 TEST_F(FullCache, EndsOpenStreamsWithAnErrorWhenTheEngineGoes) {
-  Submitted running = take_all_pages();
+  Submitted running = need_all_pages();
   ASSERT_TRUE(running.value()->next().has_value());
   Submitted waiting = full_->submit(greedy(hello()));
 
@@ -176,20 +176,20 @@ TEST(Generation, GivesItsPagesBackWhenItEndsInTheMiddle) {
 
   // In the middle of the first one's prompt.
   const auto planned = scheduler.plan();
-  Scheduler::commit(planned);
-  EXPECT_EQ(pool.num_free(), 1);
+  scheduler.commit(planned);
+  EXPECT_EQ(pool.num_free(), 4);
   pool.check_integrity();
   first->end(FinishReason::kCancelled);
   scheduler.remove(first->sequence());
   first.reset();
 
-  EXPECT_EQ(pool.num_free(), 4);
+  EXPECT_EQ(pool.num_free(), 5);
   pool.check_integrity();
   // In the middle of the second one's answer.
-  Scheduler::commit(scheduler.plan());
+  scheduler.commit(scheduler.plan());
   second.start();
   EXPECT_FALSE(second.advance(logits));
-  Scheduler::commit(scheduler.plan());
+  scheduler.commit(scheduler.plan());
   scheduler.remove(second.sequence());
   EXPECT_EQ(pool.num_free(), 6);
   pool.check_integrity();

@@ -25,7 +25,7 @@ ModelConfig config() {
 
 size_t activations() {
   const EngineOptions options;
-  return plan_activation_bytes(config(), options.step_tokens, options.max_sequences);
+  return plan_activation_bytes(config(), options.max_step_tokens, options.max_sequences);
 }
 
 /// With room for that many bytes of cache.
@@ -95,7 +95,7 @@ TEST(PlanMemory, KeepsTheTypesOfHeadsThatDoNotDivide) {
   options.fit = true;
   const size_t page = 256 * 2 * 2 * 3 * 40 * 2;
   const size_t fixed =
-      kWeights + plan_activation_bytes(odd, options.step_tokens, options.max_sequences);
+      kWeights + plan_activation_bytes(odd, options.max_step_tokens, options.max_sequences);
 
   const MemoryPlan shorter = plan_memory(options, odd, "models/x", kWeights, fixed + 8 * page);
 

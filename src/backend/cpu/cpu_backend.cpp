@@ -60,6 +60,10 @@ class CpuBackend final : public Backend {
     check_contiguous(source);
     if (source.bytes() > 0) std::memcpy(destination, source.data(), source.bytes());
   }
+  void copy(ConstTensor source, Tensor destination) override {
+    TRELLIS_CHECK_EQ(source.bytes(), destination.bytes(), "a copy keeps the size");
+    download(source, destination.data());
+  }
 
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
     return std::make_unique<CpuLinear>(*this, weight, pool_);

@@ -101,6 +101,16 @@ class CudaBackend final : public Backend {
     ));
     TRELLIS_CUDA_CHECK(cudaStreamSynchronize(stream_.get()));
   }
+  void copy(ConstTensor source, Tensor destination) override {
+    make_current();
+    check_contiguous(source);
+    check_contiguous(destination);
+    TRELLIS_CHECK_EQ(source.bytes(), destination.bytes(), "a copy keeps the size");
+    if (source.bytes() == 0) return;
+    TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
+        destination.data(), source.data(), source.bytes(), cudaMemcpyDeviceToDevice, stream_.get()
+    ));
+  }
   std::function<void()> start_download(ConstTensor source, void* destination) override {
     make_current();
     check_contiguous(source);

@@ -50,6 +50,16 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       add("--frequency-penalty", arguments.frequency_penalty,
           "Subtracted for each time that a token came before; 0 = off")
   );
+  whole_number(
+      add("--penalty-range", arguments.penalty_range,
+          "Penalties look at the last N tokens; 0 = all"),
+      0, INT32_MAX
+  );
+  whole_number(
+      add("--penalty-decay", arguments.penalty_decay,
+          "Behind their range, penalties fade out over N tokens; 0 = at once"),
+      0, INT32_MAX
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -66,6 +76,8 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.repetition_penalty = arguments.repetition_penalty.value_or(params.repetition_penalty);
   params.presence_penalty = arguments.presence_penalty.value_or(params.presence_penalty);
   params.frequency_penalty = arguments.frequency_penalty.value_or(params.frequency_penalty);
+  params.penalty_range = arguments.penalty_range.value_or(params.penalty_range);
+  params.penalty_decay = arguments.penalty_decay.value_or(params.penalty_decay);
   if (arguments.seed) params.seed = arguments.seed;
   for (const std::string& text : arguments.logit_bias) {
     params.logit_bias.insert_or_assign(parse_bias(text).first, parse_bias(text).second);

@@ -20,6 +20,8 @@ struct SamplingArguments {
   std::optional<float> repetition_penalty;
   std::optional<float> presence_penalty;
   std::optional<float> frequency_penalty;
+  std::optional<int> penalty_range;
+  std::optional<int> penalty_decay;
   std::optional<uint64_t> seed;
   std::vector<std::string> logit_bias;  // "ID=BIAS"
 };

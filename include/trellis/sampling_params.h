@@ -18,6 +18,8 @@ struct SamplingParams {
       1.0f;  // > 1 divides positive and multiplies negative logits of tokens seen so far
   float presence_penalty = 0.0f;        // subtracted once from the logits of tokens seen so far
   float frequency_penalty = 0.0f;       // subtracted per occurrence
+  int penalty_range = 0;                // the three above look at that many last tokens; 0 = all
+  int penalty_decay = 0;                // and fade out over that many tokens before those
   std::map<int32_t, float> logit_bias;  // added to the logits of these ids
   std::optional<uint64_t>
       seed;  // the same seed gives the same tokens, whatever runs beside it; none = random

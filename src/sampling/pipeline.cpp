@@ -17,35 +17,35 @@ struct Transform {
   bool is_preference;  // changes which token is the most probable; the others only cut or reshape
   bool on_device;      // part of TokenChoice and TokenEdit
   bool (*enabled)(const SamplingParams&);
-  void (*apply)(const SamplingParams&, const TokenCounts&, Candidates&);
+  void (*apply)(const SamplingParams&, const TokenHistory&, Candidates&);
 };
 
 constexpr Transform kTransforms[] = {
     {true, true, [](const SamplingParams& p) { return !p.logit_bias.empty(); },
-     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_logit_bias(p, c); }},
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_logit_bias(p, c); }},
     {true, true, penalizes,
-     [](const SamplingParams& p, const TokenCounts& counts, Candidates& c) {
-       apply_penalties(p, counts, c);
+     [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {
+       apply_penalties(p, history, c);
      }},
     {false, true, [](const SamplingParams& p) { return p.temperature != 1.0f; },
-     [](const SamplingParams& p, const TokenCounts&, Candidates& c) {
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
        apply_temperature(p.temperature, c);
      }},
     {false, true, [](const SamplingParams& p) { return p.top_k > 0; },
-     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_top_k(p.top_k, c); }},
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_top_k(p.top_k, c); }},
     {false, true, [](const SamplingParams& p) { return p.top_p < 1.0f; },
-     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_top_p(p.top_p, c); }},
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_top_p(p.top_p, c); }},
     {false, true, [](const SamplingParams& p) { return p.min_p > 0.0f; },
-     [](const SamplingParams& p, const TokenCounts&, Candidates& c) { apply_min_p(p.min_p, c); }},
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_min_p(p.min_p, c); }},
 };
 
 }  // namespace
 
 void apply_transforms(
-    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+    const SamplingParams& params, const TokenHistory& history, Candidates& candidates
 ) {
   for (const Transform& transform : kTransforms) {
-    if (transform.enabled(params)) transform.apply(params, counts, candidates);
+    if (transform.enabled(params)) transform.apply(params, history, candidates);
   }
 }
 
@@ -62,11 +62,11 @@ bool has_preferences(const SamplingParams& params) {
 }
 
 void apply_preferences(
-    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+    const SamplingParams& params, const TokenHistory& history, Candidates& candidates
 ) {
   for (const Transform& transform : kTransforms) {
     if (transform.is_preference && transform.enabled(params)) {
-      transform.apply(params, counts, candidates);
+      transform.apply(params, history, candidates);
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <bit>
 #include <optional>
 #include <random>
+#include <unordered_set>
 
 namespace trellis {
 namespace {
@@ -40,9 +41,10 @@ std::array<float, 33> make_noise_bounds() {
 }  // namespace
 
 Sampler::Sampler(const SamplingParams& params, int64_t vocab_size, std::span<const int32_t> prompt)
-    : params_(params), vocab_size_(vocab_size), seed_(params.seed ? *params.seed : random_seed()) {
-  for (const int32_t token : prompt) ++counts_[token];
-}
+    : params_(params),
+      vocab_size_(vocab_size),
+      seed_(params.seed ? *params.seed : random_seed()),
+      history_({prompt.begin(), prompt.end()}) {}
 
 int32_t Sampler::sample(const SampleRequest& request) {
   const auto vocab = std::min(request.logits.size(), static_cast<size_t>(vocab_size_));
@@ -57,12 +59,12 @@ int32_t Sampler::sample(const SampleRequest& request) {
     }
   }
   if (is_greedy) {
-    apply_preferences(params_, counts_, candidates_);
+    apply_preferences(params_, history_, candidates_);
     const auto& items = candidates_.items();
     const auto best = std::min_element(items.begin(), items.end(), more_probable);
     return best->logit > -INFINITY ? best->id : lowest_allowed(request.banned);
   }
-  apply_transforms(params_, counts_, candidates_);
+  apply_transforms(params_, history_, candidates_);
   const std::optional<int32_t> token = draw();
   return token ? *token : lowest_allowed(request.banned);
 }
@@ -124,12 +126,14 @@ TokenChoice Sampler::device_choice(
     }
     edits.push_back(edit);
   };
-  const bool has_penalties = penalizes(params_);
-  if (has_penalties) {
-    for (const auto& [id, count] : counts_) add(penalty_edit(params_, id, count));
+  std::unordered_set<int32_t> penalized;
+  if (penalizes(params_)) {
+    for (const TokenEdit& edit : penalty_edits(params_, history_)) {
+      penalized.insert(edit.id);
+      add(edit);
+    }
   }
-  // An id that has come has its edit already, where there are penalties.
-  const auto is_new = [&](int32_t id) { return !has_penalties || !counts_.contains(id); };
+  const auto is_new = [&](int32_t id) { return !penalized.contains(id); };
   for (const auto& [id, bias] : biases) {
     if (is_new(id)) add({.id = id});
   }
@@ -152,7 +156,7 @@ TokenChoice Sampler::device_choice(
 }
 
 void Sampler::accept(int32_t token) {
-  ++counts_[token];
+  history_.append(token);
   ++position_;
 }
 

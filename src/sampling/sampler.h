@@ -3,7 +3,7 @@
 
 #include "backend/token_choice.h"
 #include "sampling/candidates.h"
-#include "sampling/token_counts.h"
+#include "sampling/token_history.h"
 #include "trellis/sampling_params.h"
 
 #include <cstdint>
@@ -53,7 +53,7 @@ class Sampler {
   int64_t vocab_size_;
   uint64_t seed_;
   uint32_t position_ = 0;
-  TokenCounts counts_;
+  TokenHistory history_;
   Candidates candidates_;
 };
 

@@ -22,6 +22,18 @@ constexpr Range kRanges[] = {
     {"frequency_penalty", &SamplingParams::frequency_penalty, -100.0f, 100.0f, false},
 };
 
+struct Count {
+  const char* name;
+  int SamplingParams::* field;
+  const char* zero;  // what 0 means
+};
+
+constexpr Count kCounts[] = {
+    {"top_k", &SamplingParams::top_k, "all"},
+    {"penalty_range", &SamplingParams::penalty_range, "all"},
+    {"penalty_decay", &SamplingParams::penalty_decay, "none"},
+};
+
 ApiError out_of_range(const std::string& parameter, const std::string& message) {
   return {400, "invalid_parameter", message, parameter};
 }
@@ -42,9 +54,18 @@ std::optional<ApiError> validate(const SamplingParams& params, int64_t vocab_siz
       );
     }
   }
-  if (params.top_k < 0) {
+  for (const Count& count : kCounts) {
+    const int value = params.*count.field;
+    if (value < 0) {
+      return out_of_range(
+          count.name,
+          fmt::format("{} must be 0 ({}) or positive, found {}", count.name, count.zero, value)
+      );
+    }
+  }
+  if (params.penalty_decay > 0 && params.penalty_range == 0) {
     return out_of_range(
-        "top_k", fmt::format("top_k must be 0 (all) or positive, found {}", params.top_k)
+        "penalty_decay", "penalty_decay needs a penalty_range above 0, behind which it begins"
     );
   }
   for (const auto& [id, bias] : params.logit_bias) {

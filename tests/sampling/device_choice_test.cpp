@@ -39,19 +39,33 @@ std::vector<TokenEdit> edits_of(
   return edits;
 }
 
+void expect_edits_as_on_the_host(const SamplingParams& params) {
+  Candidates candidates;
+  candidates.assign(kLogits);
+  apply_preferences(params, TokenHistory(kPrompt), candidates);
+
+  const std::vector<float> logits = edited(edits_of(params));
+
+  for (size_t i = 0; i < logits.size(); ++i) EXPECT_EQ(logits[i], candidates.items()[i].logit);
+}
+
 TEST(DeviceChoice, EditsAsBiasAndPenaltiesDo) {
   SamplingParams params;
   params.logit_bias = {{2, 0.37f}, {4, -1.3f}};
   params.repetition_penalty = 1.3f;
   params.presence_penalty = 0.21f;
   params.frequency_penalty = 0.117f;
-  Candidates candidates;
-  candidates.assign(kLogits);
-  apply_preferences(params, {{1, 1}, {2, 2}, {5, 1}, {6, 3}}, candidates);
+  expect_edits_as_on_the_host(params);
+}
 
-  const std::vector<float> logits = edited(edits_of(params));
-
-  for (size_t i = 0; i < logits.size(); ++i) EXPECT_EQ(logits[i], candidates.items()[i].logit);
+TEST(DeviceChoice, EditsAsPenaltiesWithARangeDo) {
+  SamplingParams params;
+  params.logit_bias = {{1, 0.37f}, {6, -1.3f}};
+  params.repetition_penalty = 1.3f;
+  params.frequency_penalty = 0.117f;
+  params.penalty_range = 2;
+  params.penalty_decay = 4;
+  expect_edits_as_on_the_host(params);
 }
 
 TEST(DeviceChoice, BansEachIdOnceWhateverElseHappensToIt) {

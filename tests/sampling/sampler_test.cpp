@@ -141,6 +141,8 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.penalty_range = -1; }), "penalty_range");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.penalty_decay = 5; }), "penalty_decay");
   EXPECT_EQ(refused([](SamplingParams& p) { p.logit_bias = {{100, 1.0f}}; }), "logit_bias");
   EXPECT_EQ(refused([](SamplingParams& p) { p.logit_bias = {{1, INFINITY}}; }), "logit_bias");
 }

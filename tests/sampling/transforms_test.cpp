@@ -50,7 +50,7 @@ TEST(Penalties, RepetitionDividesPositiveAndMultipliesNegativeLogitsOnce) {
   SamplingParams params;
   params.repetition_penalty = 2.0f;
 
-  apply_penalties(params, {{0, 3}, {1, 1}}, candidates);
+  apply_penalties(params, TokenHistory({0, 0, 1, 0}), candidates);
 
   EXPECT_FLOAT_EQ(candidates.items()[0].logit, 1.0f);
   EXPECT_FLOAT_EQ(candidates.items()[1].logit, -4.0f);
@@ -63,10 +63,80 @@ TEST(Penalties, PresenceCountsOnceAndFrequencyPerOccurrence) {
   params.presence_penalty = 0.5f;
   params.frequency_penalty = 0.25f;
 
-  apply_penalties(params, {{0, 4}}, candidates);
+  apply_penalties(params, TokenHistory({0, 0, 0, 0}), candidates);
 
   EXPECT_FLOAT_EQ(candidates.items()[0].logit, 5.0f - 0.5f - 4 * 0.25f);
   EXPECT_FLOAT_EQ(candidates.items()[1].logit, 5.0f);
+}
+
+/// Of eight tokens, three in the range and four behind it that fade: strengths of the tokens from
+/// the first on, 0, 0, 1/4, 1/2, 3/4, 1, 1, 1.
+SamplingParams fading() {
+  SamplingParams params;
+  params.penalty_range = 3;
+  params.penalty_decay = 4;
+  return params;
+}
+const TokenHistory kFadingHistory({5, 4, 3, 1, 2, 0, 1, 0});
+
+TEST(Penalties, RepetitionFadesBehindItsRange) {
+  Candidates candidates = with_logits({3.0f, -1.0f, -1.0f, 3.0f, 3.0f, 3.0f});
+  SamplingParams params = fading();
+  params.repetition_penalty = 3.0f;
+
+  apply_penalties(params, kFadingHistory, candidates);
+
+  EXPECT_FLOAT_EQ(candidates.items()[0].logit, 3.0f / 3);
+  EXPECT_FLOAT_EQ(candidates.items()[1].logit, -3.0f);  // its strongest occurrence counts
+  EXPECT_FLOAT_EQ(candidates.items()[2].logit, -2.5f);  // 1 + 2 * 3/4
+  EXPECT_FLOAT_EQ(candidates.items()[3].logit, 2.0f);   // 3 / (1 + 2 * 1/4)
+  EXPECT_FLOAT_EQ(candidates.items()[4].logit, 3.0f);
+  EXPECT_FLOAT_EQ(candidates.items()[5].logit, 3.0f);
+}
+
+TEST(Penalties, PresenceAndFrequencyFadeBehindTheirRange) {
+  Candidates candidates = with_logits(std::vector<float>(6, 0.0f));
+  SamplingParams params = fading();
+  params.presence_penalty = 8.0f;
+  params.frequency_penalty = 0.5f;
+
+  apply_penalties(params, kFadingHistory, candidates);
+
+  EXPECT_FLOAT_EQ(candidates.items()[0].logit, -(8.0f + 2 * 0.5f));
+  EXPECT_FLOAT_EQ(candidates.items()[1].logit, -(8.0f + 1.5f * 0.5f));
+  EXPECT_FLOAT_EQ(candidates.items()[2].logit, -(6.0f + 0.75f * 0.5f));
+  EXPECT_FLOAT_EQ(candidates.items()[3].logit, -(2.0f + 0.25f * 0.5f));
+  EXPECT_FLOAT_EQ(candidates.items()[4].logit, 0.0f);
+  EXPECT_FLOAT_EQ(candidates.items()[5].logit, 0.0f);
+}
+
+TEST(Penalties, EndAtTheirRangeWithoutDecay) {
+  Candidates candidates = with_logits({1.0f, 1.0f, 1.0f});
+  SamplingParams params;
+  params.frequency_penalty = 0.25f;
+  params.penalty_range = 2;
+
+  apply_penalties(params, TokenHistory({2, 1, 0, 1}), candidates);
+
+  EXPECT_FLOAT_EQ(candidates.items()[0].logit, 0.75f);
+  EXPECT_FLOAT_EQ(candidates.items()[1].logit, 0.75f);
+  EXPECT_FLOAT_EQ(candidates.items()[2].logit, 1.0f);
+}
+
+TEST(Penalties, LookAtAllTokensWhereTheRangeHoldsThem) {
+  const TokenHistory history({0, 2, 2, 0, 1, 2});
+  SamplingParams params;
+  params.repetition_penalty = 1.3f;
+  params.presence_penalty = 0.3f;
+  params.frequency_penalty = 0.7f;
+  Candidates all = with_logits({1.5f, -0.5f, 0.25f, 2.0f});
+  Candidates ranged = all;
+
+  apply_penalties(params, history, all);
+  params.penalty_range = 6;
+  apply_penalties(params, history, ranged);
+
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(ranged.items()[i].logit, all.items()[i].logit);
 }
 
 TEST(Temperature, DividesLogits) {

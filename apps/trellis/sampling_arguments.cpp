@@ -63,6 +63,11 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
+  whole_number(
+      add("--ban-token", arguments.banned_tokens, "Token ID never comes; may be repeated"), 0,
+      INT32_MAX
+  )
+      ->allow_extra_args(false);
   add("--logit-bias", arguments.logit_bias, "Adds BIAS to the logit of token ID; may be repeated")
       ->type_name("ID=BIAS")
       ->allow_extra_args(false);
@@ -79,6 +84,9 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.penalty_range = arguments.penalty_range.value_or(params.penalty_range);
   params.penalty_decay = arguments.penalty_decay.value_or(params.penalty_decay);
   if (arguments.seed) params.seed = arguments.seed;
+  params.banned_tokens.insert(
+      params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()
+  );
   for (const std::string& text : arguments.logit_bias) {
     params.logit_bias.insert_or_assign(parse_bias(text).first, parse_bias(text).second);
   }

@@ -23,6 +23,7 @@ struct SamplingArguments {
   std::optional<int> penalty_range;
   std::optional<int> penalty_decay;
   std::optional<uint64_t> seed;
+  std::vector<int32_t> banned_tokens;
   std::vector<std::string> logit_bias;  // "ID=BIAS"
 };
 

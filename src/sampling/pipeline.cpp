@@ -1,5 +1,6 @@
 #include "sampling/pipeline.h"
 
+#include "sampling/transforms/ban_tokens.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
 #include "sampling/transforms/penalties.h"
@@ -21,6 +22,10 @@ struct Transform {
 };
 
 constexpr Transform kTransforms[] = {
+    {true, true, [](const SamplingParams& p) { return !p.banned_tokens.empty(); },
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
+       ban_tokens(p.banned_tokens, c);
+     }},
     {true, true, [](const SamplingParams& p) { return !p.logit_bias.empty(); },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_logit_bias(p, c); }},
     {true, true, penalizes,

@@ -3,6 +3,7 @@
 #include "base/philox.h"
 #include "sampling/largest.h"
 #include "sampling/pipeline.h"
+#include "sampling/transforms/ban_tokens.h"
 #include "sampling/transforms/penalties.h"
 
 #include <algorithm>
@@ -53,11 +54,7 @@ int32_t Sampler::sample(const SampleRequest& request) {
     if (const auto token = most_probable(request.logits.first(vocab))) return *token;
   }
   candidates_.assign(request.logits.first(vocab));
-  for (const int32_t id : request.banned) {
-    if (id >= 0 && static_cast<size_t>(id) < vocab) {
-      candidates_.items()[static_cast<size_t>(id)].logit = -INFINITY;
-    }
-  }
+  ban_tokens(request.banned, candidates_);
   if (is_greedy) {
     apply_preferences(params_, history_, candidates_);
     const auto& items = candidates_.items();
@@ -99,8 +96,11 @@ std::optional<int32_t> Sampler::draw() const {
 }
 
 int32_t Sampler::lowest_allowed(std::span<const int32_t> banned) const {
+  const auto contains = [](std::span<const int32_t> ids, int32_t id) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
   for (int32_t id = 0; id < vocab_size_; ++id) {
-    if (std::find(banned.begin(), banned.end(), id) == banned.end()) return id;
+    if (!contains(banned, id) && !contains(params_.banned_tokens, id)) return id;
   }
   return 0;
 }
@@ -110,8 +110,10 @@ bool Sampler::suits_device() const {
 }
 
 TokenChoice Sampler::device_choice(
-    int32_t row, std::span<const int32_t> banned, std::vector<TokenEdit>& edits
+    int32_t row, std::span<const int32_t> banned_now, std::vector<TokenEdit>& edits
 ) const {
+  std::vector<int32_t> banned(banned_now.begin(), banned_now.end());
+  banned.insert(banned.end(), params_.banned_tokens.begin(), params_.banned_tokens.end());
   const auto& biases = params_.logit_bias;
   const auto is_banned = [&](int32_t id) {
     return std::find(banned.begin(), banned.end(), id) != banned.end();
@@ -137,10 +139,9 @@ TokenChoice Sampler::device_choice(
   for (const auto& [id, bias] : biases) {
     if (is_new(id)) add({.id = id});
   }
-  for (size_t i = 0; i < banned.size(); ++i) {
-    const auto before = banned.first(i);
-    const bool repeats = std::find(before.begin(), before.end(), banned[i]) != before.end();
-    if (!repeats && !biases.contains(banned[i]) && is_new(banned[i])) add({.id = banned[i]});
+  for (auto it = banned.begin(); it != banned.end(); ++it) {
+    const bool repeats = std::find(banned.begin(), it, *it) != it;
+    if (!repeats && !biases.contains(*it) && is_new(*it)) add({.id = *it});
   }
 
   TokenChoice choice;

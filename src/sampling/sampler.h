@@ -13,7 +13,8 @@
 
 namespace trellis {
 
-/// The logits of one position, and ids that must not come.
+/// The logits of one position, and ids that must not come there, beside
+/// SamplingParams::banned_tokens.
 struct SampleRequest {
   std::span<const float> logits;  // [vocab]
   std::span<const int32_t> banned;

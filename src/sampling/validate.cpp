@@ -68,6 +68,14 @@ std::optional<ApiError> validate(const SamplingParams& params, int64_t vocab_siz
         "penalty_decay", "penalty_decay needs a penalty_range above 0, behind which it begins"
     );
   }
+  for (const int32_t id : params.banned_tokens) {
+    if (id < 0 || id >= vocab_size) {
+      return out_of_range(
+          "banned_tokens",
+          fmt::format("banned_tokens needs ids from 0 to {}, found {}", vocab_size - 1, id)
+      );
+    }
+  }
   for (const auto& [id, bias] : params.logit_bias) {
     if (id < 0 || id >= vocab_size || !std::isfinite(bias)) {
       return out_of_range(

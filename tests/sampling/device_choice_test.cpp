@@ -78,6 +78,18 @@ TEST(DeviceChoice, BansEachIdOnceWhateverElseHappensToIt) {
   for (const size_t id : {1u, 2u, 3u, 7u}) EXPECT_EQ(logits[id], -INFINITY);
 }
 
+TEST(DeviceChoice, BansWhatTheRequestAndTheMomentBan) {
+  SamplingParams params;
+  params.banned_tokens = {4, 2, 4};
+  params.logit_bias = {{2, 5.0f}};
+  params.presence_penalty = 0.5f;
+
+  const std::vector<float> logits = edited(edits_of(params, {2, 7}));
+
+  for (const size_t id : {2u, 4u, 7u}) EXPECT_EQ(logits[id], -INFINITY);
+  EXPECT_EQ(logits[3], kLogits[3]);
+}
+
 TEST(DeviceChoice, EditsNothingByDefault) {
   EXPECT_TRUE(edits_of({}).empty());
 }

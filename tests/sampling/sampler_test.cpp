@@ -56,6 +56,18 @@ TEST(Sampler, NeverTakesBannedTokensNorThoseBeyondTheVocabulary) {
   EXPECT_EQ(sampler.sample({kLogits, banned}), 0);
 }
 
+TEST(Sampler, NeverTakesARequestsBannedTokensWhateverTheirBias) {
+  SamplingParams params = greedy();
+  params.banned_tokens = {1, 3};
+  params.logit_bias = {{1, 50.0f}};
+  Sampler sampler(params, 5, {});
+  const std::vector<float> none(5, NAN);
+
+  EXPECT_EQ(sampler.sample({kLogits, {}}), 4);
+  EXPECT_EQ(sampler.sample({kLogits, std::vector<int32_t>{4}}), 0);
+  EXPECT_EQ(sampler.sample({none, std::vector<int32_t>{0}}), 2);
+}
+
 TEST(Sampler, TreatsNanAsImpossibleAndSurvivesARowOfNothingElse) {
   const std::vector<float> some = {NAN, 1.0f, NAN};
   const std::vector<float> none = {NAN, NAN, -INFINITY};
@@ -143,6 +155,9 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");
   EXPECT_EQ(refused([](SamplingParams& p) { p.penalty_range = -1; }), "penalty_range");
   EXPECT_EQ(refused([](SamplingParams& p) { p.penalty_decay = 5; }), "penalty_decay");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.banned_tokens = {99}; }), "");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.banned_tokens = {100}; }), "banned_tokens");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.banned_tokens = {-1}; }), "banned_tokens");
   EXPECT_EQ(refused([](SamplingParams& p) { p.logit_bias = {{100, 1.0f}}; }), "logit_bias");
   EXPECT_EQ(refused([](SamplingParams& p) { p.logit_bias = {{1, INFINITY}}; }), "logit_bias");
 }

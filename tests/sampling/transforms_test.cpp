@@ -1,4 +1,5 @@
 // Each transform on an example small enough to work by hand.
+#include "sampling/transforms/ban_tokens.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
 #include "sampling/transforms/penalties.h"
@@ -43,6 +44,16 @@ TEST(LogitBias, AddsToTheNamedTokensOnly) {
   EXPECT_FLOAT_EQ(candidates.items()[0].logit, 6.0f);
   EXPECT_FLOAT_EQ(candidates.items()[1].logit, 2.0f);
   EXPECT_FLOAT_EQ(candidates.items()[2].logit, -97.0f);
+}
+
+TEST(BanTokens, MakesTheNamedTokensImpossibleAndIgnoresUnknownOnes) {
+  Candidates candidates = with_logits({1.0f, 2.0f, 3.0f});
+
+  ban_tokens(std::vector<int32_t>{2, -1, 3, 0, 2}, candidates);
+
+  EXPECT_EQ(candidates.items()[0].logit, -INFINITY);
+  EXPECT_EQ(candidates.items()[1].logit, 2.0f);
+  EXPECT_EQ(candidates.items()[2].logit, -INFINITY);
 }
 
 TEST(Penalties, RepetitionDividesPositiveAndMultipliesNegativeLogitsOnce) {

@@ -60,6 +60,11 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
           "Behind their range, penalties fade out over N tokens; 0 = at once"),
       0, INT32_MAX
   );
+  whole_number(
+      add("--no-repeat-ngram", arguments.no_repeat_ngram_size,
+          "No N tokens in a row come a second time; 0 = off"),
+      0, INT32_MAX
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -83,6 +88,8 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.frequency_penalty = arguments.frequency_penalty.value_or(params.frequency_penalty);
   params.penalty_range = arguments.penalty_range.value_or(params.penalty_range);
   params.penalty_decay = arguments.penalty_decay.value_or(params.penalty_decay);
+  params.no_repeat_ngram_size =
+      arguments.no_repeat_ngram_size.value_or(params.no_repeat_ngram_size);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

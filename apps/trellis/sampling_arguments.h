@@ -22,6 +22,7 @@ struct SamplingArguments {
   std::optional<float> frequency_penalty;
   std::optional<int> penalty_range;
   std::optional<int> penalty_decay;
+  std::optional<int> no_repeat_ngram_size;
   std::optional<uint64_t> seed;
   std::vector<int32_t> banned_tokens;
   std::vector<std::string> logit_bias;  // "ID=BIAS"

@@ -21,6 +21,7 @@ struct SamplingParams {
   float frequency_penalty = 0.0f;       // subtracted per occurrence
   int penalty_range = 0;                // the three above look at that many last tokens; 0 = all
   int penalty_decay = 0;                // and fade out over that many tokens before those
+  int no_repeat_ngram_size = 0;         // no n-gram of this size comes twice; 0 = off
   std::vector<int32_t> banned_tokens;   // ids that never come
   std::map<int32_t, float> logit_bias;  // added to the logits of these ids
   std::optional<uint64_t>

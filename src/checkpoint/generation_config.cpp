@@ -36,6 +36,8 @@ SamplingParams read_sampling(const JsonObject& root) {
   sampling.min_p = number_or(root, "min_p", 0.0, 1.0, sampling.min_p);
   sampling.repetition_penalty =
       number_or(root, "repetition_penalty", kLeast, kMostPenalty, sampling.repetition_penalty);
+  sampling.no_repeat_ngram_size =
+      static_cast<int>(root.optional_int("no_repeat_ngram_size", 0, INT32_MAX).value_or(0));
   if (!root.optional_bool("do_sample").value_or(true)) sampling.temperature = 0.0f;
   return sampling;
 }

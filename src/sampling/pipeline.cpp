@@ -3,6 +3,7 @@
 #include "sampling/transforms/ban_tokens.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
+#include "sampling/transforms/no_repeat_ngram.h"
 #include "sampling/transforms/penalties.h"
 #include "sampling/transforms/temperature.h"
 #include "sampling/transforms/top_k.h"
@@ -31,6 +32,10 @@ constexpr Transform kTransforms[] = {
     {true, true, penalizes,
      [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {
        apply_penalties(p, history, c);
+     }},
+    {true, false, [](const SamplingParams& p) { return p.no_repeat_ngram_size > 0; },
+     [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {
+       apply_no_repeat_ngram(p.no_repeat_ngram_size, history, c);
      }},
     {false, true, [](const SamplingParams& p) { return p.temperature != 1.0f; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) {

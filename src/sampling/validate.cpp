@@ -32,6 +32,7 @@ constexpr Count kCounts[] = {
     {"top_k", &SamplingParams::top_k, "all"},
     {"penalty_range", &SamplingParams::penalty_range, "all"},
     {"penalty_decay", &SamplingParams::penalty_decay, "none"},
+    {"no_repeat_ngram_size", &SamplingParams::no_repeat_ngram_size, "off"},
 };
 
 ApiError out_of_range(const std::string& parameter, const std::string& message) {

@@ -90,6 +90,31 @@ TEST(DeviceChoice, BansWhatTheRequestAndTheMomentBan) {
   EXPECT_EQ(logits[3], kLogits[3]);
 }
 
+struct OnlyOnHost {
+  const char* name;
+  void (*switch_on)(SamplingParams&);
+};
+
+/// Requests with what a device does not know must keep the host's way.
+class HostTransform : public testing::TestWithParam<OnlyOnHost> {};
+
+TEST_P(HostTransform, KeepsTheHostsWay) {
+  SamplingParams params;
+  params.top_p = 0.9f;
+  EXPECT_TRUE(Sampler(params, 8, kPrompt).suits_device());
+
+  GetParam().switch_on(params);
+  EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    DeviceChoice, HostTransform,
+    testing::Values(OnlyOnHost{
+        "NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }
+    }),
+    [](const auto& instance) { return instance.param.name; }
+);
+
 TEST(DeviceChoice, EditsNothingByDefault) {
   EXPECT_TRUE(edits_of({}).empty());
 }

@@ -68,6 +68,19 @@ TEST(Sampler, NeverTakesARequestsBannedTokensWhateverTheirBias) {
   EXPECT_EQ(sampler.sample({none, std::vector<int32_t>{0}}), 2);
 }
 
+TEST(Sampler, NeverRepeatsAnNgramEvenGreedily) {
+  SamplingParams params = greedy();
+  params.no_repeat_ngram_size = 2;
+  Sampler sampler(params, 5, std::vector<int32_t>{1});
+
+  // 1 is the most probable, 3 the next; 1 1, 1 3, 3 1, 3 3, and so on come once each.
+  for (const int32_t expected : {1, 3, 1, 4, 1, 0}) {
+    const int32_t token = sampler.sample({kLogits, {}});
+    EXPECT_EQ(token, expected);
+    sampler.accept(token);
+  }
+}
+
 TEST(Sampler, TreatsNanAsImpossibleAndSurvivesARowOfNothingElse) {
   const std::vector<float> some = {NAN, 1.0f, NAN};
   const std::vector<float> none = {NAN, NAN, -INFINITY};
@@ -154,6 +167,9 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");
   EXPECT_EQ(refused([](SamplingParams& p) { p.penalty_range = -1; }), "penalty_range");
+  EXPECT_EQ(
+      refused([](SamplingParams& p) { p.no_repeat_ngram_size = -1; }), "no_repeat_ngram_size"
+  );
   EXPECT_EQ(refused([](SamplingParams& p) { p.penalty_decay = 5; }), "penalty_decay");
   EXPECT_EQ(refused([](SamplingParams& p) { p.banned_tokens = {99}; }), "");
   EXPECT_EQ(refused([](SamplingParams& p) { p.banned_tokens = {100}; }), "banned_tokens");

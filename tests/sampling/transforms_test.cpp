@@ -2,6 +2,7 @@
 #include "sampling/transforms/ban_tokens.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
+#include "sampling/transforms/no_repeat_ngram.h"
 #include "sampling/transforms/penalties.h"
 #include "sampling/transforms/temperature.h"
 #include "sampling/transforms/top_k.h"
@@ -31,6 +32,15 @@ Candidates with_logits(const std::vector<float>& logits) {
 std::vector<int32_t> ids(const Candidates& candidates) {
   std::vector<int32_t> result;
   for (const Candidate& item : candidates.items()) result.push_back(item.id);
+  return result;
+}
+
+/// The ids of finite logits.
+std::vector<int32_t> possible(const Candidates& candidates) {
+  std::vector<int32_t> result;
+  for (const Candidate& item : candidates.items()) {
+    if (item.logit > -INFINITY) result.push_back(item.id);
+  }
   return result;
 }
 
@@ -78,6 +88,32 @@ TEST(Penalties, PresenceCountsOnceAndFrequencyPerOccurrence) {
 
   EXPECT_FLOAT_EQ(candidates.items()[0].logit, 5.0f - 0.5f - 4 * 0.25f);
   EXPECT_FLOAT_EQ(candidates.items()[1].logit, 5.0f);
+}
+
+/// The ids that are still possible after these tokens.
+std::vector<int32_t> possible_without_ngrams(int size, std::vector<int32_t> tokens) {
+  Candidates candidates = with_logits(std::vector<float>(5, 1.0f));
+  apply_no_repeat_ngram(size, TokenHistory(std::move(tokens)), candidates);
+  return possible(candidates);
+}
+
+TEST(NoRepeatNgram, BansWhatWouldCompleteAnNgramThatHasCome) {
+  using testing::ElementsAre;
+  // 1 2 3 and 1 2 4 have come; 1 2 again leads to neither.
+  EXPECT_THAT(possible_without_ngrams(3, {1, 2, 3, 1, 2, 4, 1, 2}), ElementsAre(0, 1, 2));
+  // 2 1 has come, 2 2 has not.
+  EXPECT_THAT(possible_without_ngrams(2, {2, 1, 0, 2}), ElementsAre(0, 2, 3, 4));
+  EXPECT_THAT(possible_without_ngrams(1, {3, 0, 3}), ElementsAre(1, 2, 4));
+}
+
+TEST(NoRepeatNgram, SeesNgramsThatOverlapTheEnd) {
+  EXPECT_THAT(possible_without_ngrams(3, {0, 0, 0}), testing::ElementsAre(1, 2, 3, 4));
+}
+
+TEST(NoRepeatNgram, BansNothingBeforeOneNgramHasCome) {
+  EXPECT_EQ(possible_without_ngrams(3, {1, 1}).size(), 5u);
+  EXPECT_EQ(possible_without_ngrams(1, {}).size(), 5u);
+  EXPECT_EQ(possible_without_ngrams(1000000, {1, 1, 1}).size(), 5u);
 }
 
 /// Of eight tokens, three in the range and four behind it that fade: strengths of the tokens from

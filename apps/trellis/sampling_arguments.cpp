@@ -65,6 +65,10 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
           "No N tokens in a row come a second time; 0 = off"),
       0, INT32_MAX
   );
+  any_number(
+      add("--typical-p", arguments.typical_p,
+          "Keep the tokens nearest to the expected surprise, of probability X; 1 = all")
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -90,6 +94,7 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.penalty_decay = arguments.penalty_decay.value_or(params.penalty_decay);
   params.no_repeat_ngram_size =
       arguments.no_repeat_ngram_size.value_or(params.no_repeat_ngram_size);
+  params.typical_p = arguments.typical_p.value_or(params.typical_p);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

@@ -17,6 +17,7 @@ struct SamplingArguments {
   std::optional<int> top_k;
   std::optional<float> top_p;
   std::optional<float> min_p;
+  std::optional<float> typical_p;
   std::optional<float> repetition_penalty;
   std::optional<float> presence_penalty;
   std::optional<float> frequency_penalty;

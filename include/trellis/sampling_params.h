@@ -13,6 +13,7 @@ namespace trellis {
 struct SamplingParams {
   float temperature = 1.0f;  // 0 = greedy: the most probable token, the lowest id on ties
   int top_k = 0;             // keep the k most probable; 0 = all
+  float typical_p = 1.0f;    // keep the tokens nearest to the expected surprise that reach p
   float top_p = 1.0f;        // keep the smallest set whose probability reaches p
   float min_p = 0.0f;        // keep tokens at least min_p times as probable as the best
   float repetition_penalty =

@@ -8,6 +8,7 @@
 #include "sampling/transforms/temperature.h"
 #include "sampling/transforms/top_k.h"
 #include "sampling/transforms/top_p.h"
+#include "sampling/transforms/typical_p.h"
 
 #include <algorithm>
 #include <iterator>
@@ -43,6 +44,10 @@ constexpr Transform kTransforms[] = {
      }},
     {false, true, [](const SamplingParams& p) { return p.top_k > 0; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_top_k(p.top_k, c); }},
+    {false, false, [](const SamplingParams& p) { return p.typical_p < 1.0f; },
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
+       apply_typical_p(p.typical_p, c);
+     }},
     {false, true, [](const SamplingParams& p) { return p.top_p < 1.0f; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_top_p(p.top_p, c); }},
     {false, true, [](const SamplingParams& p) { return p.min_p > 0.0f; },

@@ -109,9 +109,10 @@ TEST_P(HostTransform, KeepsTheHostsWay) {
 
 INSTANTIATE_TEST_SUITE_P(
     DeviceChoice, HostTransform,
-    testing::Values(OnlyOnHost{
-        "NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }
-    }),
+    testing::Values(
+        OnlyOnHost{"NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }},
+        OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }}
+    ),
     [](const auto& instance) { return instance.param.name; }
 );
 

@@ -7,6 +7,7 @@
 #include "sampling/transforms/temperature.h"
 #include "sampling/transforms/top_k.h"
 #include "sampling/transforms/top_p.h"
+#include "sampling/transforms/typical_p.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -234,6 +235,42 @@ TEST(TopP, FindsANucleusLargerThanItsFirstFront) {
 
   EXPECT_NEAR(static_cast<double>(candidates.size()), 1000.0, 1.0);
   EXPECT_EQ(candidates.items().front().id, 0);
+}
+
+// Surprises of 1/2, 1/4, 1/8 and 1/8: 1, 2, 3 and 3 bits, 1.75 expected. So 1/4 is the nearest with
+// a deviation of 1/4 bit, then 1/2 with 3/4, then the others with 5/4.
+TEST(TypicalP, TakesTheTokensNearestToTheExpectedSurpriseUntilTheyReachP) {
+  const auto kept = [](float p) {
+    Candidates candidates = with_probabilities({0.125, 0.5, 0.25, 0.125});
+    apply_typical_p(p, candidates);
+    return ids(candidates);
+  };
+
+  EXPECT_THAT(kept(0.001f), testing::ElementsAre(2));
+  EXPECT_THAT(kept(0.24f), testing::ElementsAre(2));
+  EXPECT_THAT(kept(0.3f), testing::ElementsAre(2, 1));
+  EXPECT_THAT(kept(0.74f), testing::ElementsAre(2, 1));
+  EXPECT_THAT(kept(0.8f), testing::ElementsAre(2, 1, 0));
+  EXPECT_THAT(kept(0.99f), testing::ElementsAre(2, 1, 0, 3));
+}
+
+TEST(TypicalP, KeepsTheLowerIdsWhereAllAreEqual) {
+  Candidates candidates = with_probabilities(std::vector<double>(10, 0.1));
+
+  apply_typical_p(0.35f, candidates);
+
+  EXPECT_THAT(ids(candidates), testing::ElementsAre(0, 1, 2, 3));
+}
+
+TEST(TypicalP, KeepsTheOnlyTokenAndSurvivesImpossibleOnes) {
+  Candidates one = with_logits({3.0f});
+  Candidates impossible = with_logits({-INFINITY, 1.0f, -INFINITY});
+
+  apply_typical_p(0.5f, one);
+  apply_typical_p(0.5f, impossible);
+
+  EXPECT_EQ(one.size(), 1u);
+  EXPECT_THAT(ids(impossible), testing::ElementsAre(1));
 }
 
 TEST(MinP, KeepsTokensRelativeToTheBest) {

@@ -69,6 +69,10 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       add("--typical-p", arguments.typical_p,
           "Keep the tokens nearest to the expected surprise, of probability X; 1 = all")
   );
+  any_number(
+      add("--top-n-sigma", arguments.top_n_sigma,
+          "Keep logits at most X standard deviations behind the best; 0 = all")
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -95,6 +99,7 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.no_repeat_ngram_size =
       arguments.no_repeat_ngram_size.value_or(params.no_repeat_ngram_size);
   params.typical_p = arguments.typical_p.value_or(params.typical_p);
+  params.top_n_sigma = arguments.top_n_sigma.value_or(params.top_n_sigma);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

@@ -18,6 +18,7 @@ struct SamplingArguments {
   std::optional<float> top_p;
   std::optional<float> min_p;
   std::optional<float> typical_p;
+  std::optional<float> top_n_sigma;
   std::optional<float> repetition_penalty;
   std::optional<float> presence_penalty;
   std::optional<float> frequency_penalty;

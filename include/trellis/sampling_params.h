@@ -12,6 +12,7 @@ namespace trellis {
 /// sampling/.
 struct SamplingParams {
   float temperature = 1.0f;  // 0 = greedy: the most probable token, the lowest id on ties
+  float top_n_sigma = 0.0f;  // keep logits at most n standard deviations behind the best; 0 = all
   int top_k = 0;             // keep the k most probable; 0 = all
   float typical_p = 1.0f;    // keep the tokens nearest to the expected surprise that reach p
   float top_p = 1.0f;        // keep the smallest set whose probability reaches p

@@ -7,6 +7,7 @@
 #include "sampling/transforms/penalties.h"
 #include "sampling/transforms/temperature.h"
 #include "sampling/transforms/top_k.h"
+#include "sampling/transforms/top_n_sigma.h"
 #include "sampling/transforms/top_p.h"
 #include "sampling/transforms/typical_p.h"
 
@@ -41,6 +42,10 @@ constexpr Transform kTransforms[] = {
     {false, true, [](const SamplingParams& p) { return p.temperature != 1.0f; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
        apply_temperature(p.temperature, c);
+     }},
+    {false, false, [](const SamplingParams& p) { return p.top_n_sigma > 0.0f; },
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
+       apply_top_n_sigma(p.top_n_sigma, c);
      }},
     {false, true, [](const SamplingParams& p) { return p.top_k > 0; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_top_k(p.top_k, c); }},

@@ -15,6 +15,7 @@ struct Range {
 
 constexpr Range kRanges[] = {
     {"temperature", &SamplingParams::temperature, 0.0f, 100.0f, false},
+    {"top_n_sigma", &SamplingParams::top_n_sigma, 0.0f, 1000.0f, false},
     {"top_p", &SamplingParams::top_p, 0.0f, 1.0f, true},
     {"typical_p", &SamplingParams::typical_p, 0.0f, 1.0f, true},
     {"min_p", &SamplingParams::min_p, 0.0f, 1.0f, false},

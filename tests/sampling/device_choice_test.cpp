@@ -111,7 +111,8 @@ INSTANTIATE_TEST_SUITE_P(
     DeviceChoice, HostTransform,
     testing::Values(
         OnlyOnHost{"NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }},
-        OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }}
+        OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }},
+        OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }}
     ),
     [](const auto& instance) { return instance.param.name; }
 );

@@ -6,6 +6,7 @@
 #include "sampling/transforms/penalties.h"
 #include "sampling/transforms/temperature.h"
 #include "sampling/transforms/top_k.h"
+#include "sampling/transforms/top_n_sigma.h"
 #include "sampling/transforms/top_p.h"
 #include "sampling/transforms/typical_p.h"
 
@@ -271,6 +272,44 @@ TEST(TypicalP, KeepsTheOnlyTokenAndSurvivesImpossibleOnes) {
 
   EXPECT_EQ(one.size(), 1u);
   EXPECT_THAT(ids(impossible), testing::ElementsAre(1));
+}
+
+std::vector<int32_t> kept_by_sigma(float n, const std::vector<float>& logits) {
+  Candidates candidates = with_logits(logits);
+  apply_top_n_sigma(n, candidates);
+  return ids(candidates);
+}
+
+// 1, 2, 3, 4 and 10: mean 4, variance (9 + 4 + 1 + 0 + 36) / 5 = 10, deviation 3.162.
+TEST(TopNSigma, CutsAtDeviationsBehindTheBestLogit) {
+  const std::vector<float> logits = {1.0f, 10.0f, 3.0f, 4.0f, 2.0f};
+
+  EXPECT_THAT(kept_by_sigma(1.0f, logits), testing::ElementsAre(1));        // from 6.84
+  EXPECT_THAT(kept_by_sigma(2.0f, logits), testing::ElementsAre(1, 3));     // from 3.68
+  EXPECT_THAT(kept_by_sigma(2.5f, logits), testing::ElementsAre(1, 2, 3));  // from 2.09
+}
+
+TEST(TopNSigma, KeepsTheSameTokensAtAnyTemperature) {
+  const std::vector<float> logits = {1.0f, 10.0f, 3.0f, 4.0f, 2.0f};
+  for (const float temperature : {0.25f, 4.0f}) {
+    Candidates candidates = with_logits(logits);
+    apply_temperature(temperature, candidates);
+    apply_top_n_sigma(2.0f, candidates);
+    EXPECT_THAT(ids(candidates), testing::ElementsAre(1, 3)) << temperature;
+  }
+}
+
+TEST(TopNSigma, LeavesImpossibleTokensOutOfTheDeviation) {
+  EXPECT_THAT(
+      kept_by_sigma(2.0f, {1.0f, 10.0f, 3.0f, -INFINITY, 4.0f, NAN, 2.0f}),
+      testing::ElementsAre(1, 4)
+  );
+}
+
+TEST(TopNSigma, KeepsEqualTokensAndTheOnlyOne) {
+  EXPECT_EQ(kept_by_sigma(0.001f, std::vector<float>(7, 100.1f)).size(), 7u);
+  EXPECT_THAT(kept_by_sigma(0.001f, {-5.0f}), testing::ElementsAre(0));
+  EXPECT_EQ(kept_by_sigma(1.0f, {-INFINITY, -INFINITY}).size(), 2u);
 }
 
 TEST(MinP, KeepsTokensRelativeToTheBest) {

@@ -73,6 +73,14 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       add("--top-n-sigma", arguments.top_n_sigma,
           "Keep logits at most X standard deviations behind the best; 0 = all")
   );
+  any_number(
+      add("--temperature-exponent", arguments.temperature_exponent,
+          "Power of the entropy, from 0 to 1, that it follows")
+  );
+  any_number(
+      add("--temperature-range", arguments.temperature_range,
+          "The temperature is up to X lower or higher, with the entropy; 0 = fixed")
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -100,6 +108,9 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
       arguments.no_repeat_ngram_size.value_or(params.no_repeat_ngram_size);
   params.typical_p = arguments.typical_p.value_or(params.typical_p);
   params.top_n_sigma = arguments.top_n_sigma.value_or(params.top_n_sigma);
+  params.temperature_exponent =
+      arguments.temperature_exponent.value_or(params.temperature_exponent);
+  params.temperature_range = arguments.temperature_range.value_or(params.temperature_range);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

@@ -14,6 +14,8 @@ namespace trellis {
 
 struct SamplingArguments {
   std::optional<float> temperature;
+  std::optional<float> temperature_range;
+  std::optional<float> temperature_exponent;
   std::optional<int> top_k;
   std::optional<float> top_p;
   std::optional<float> min_p;

@@ -11,7 +11,9 @@ namespace trellis {
 /// Defaults leave the model's distribution as it is. Invalid values are refused by validate(), see
 /// sampling/.
 struct SamplingParams {
-  float temperature = 1.0f;  // 0 = greedy: the most probable token, the lowest id on ties
+  float temperature = 1.0f;           // 0 = greedy: the most probable token, the lowest id on ties
+  float temperature_range = 0.0f;     // the temperature goes that far up and down with the entropy
+  float temperature_exponent = 1.0f;  // of the entropy's part of the largest one
   float top_n_sigma = 0.0f;  // keep logits at most n standard deviations behind the best; 0 = all
   int top_k = 0;             // keep the k most probable; 0 = all
   float typical_p = 1.0f;    // keep the tokens nearest to the expected surprise that reach p

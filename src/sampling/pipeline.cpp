@@ -1,6 +1,7 @@
 #include "sampling/pipeline.h"
 
 #include "sampling/transforms/ban_tokens.h"
+#include "sampling/transforms/dynamic_temperature.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
 #include "sampling/transforms/no_repeat_ngram.h"
@@ -39,9 +40,14 @@ constexpr Transform kTransforms[] = {
      [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {
        apply_no_repeat_ngram(p.no_repeat_ngram_size, history, c);
      }},
-    {false, true, [](const SamplingParams& p) { return p.temperature != 1.0f; },
+    {false, true,
+     [](const SamplingParams& p) { return p.temperature != 1.0f && p.temperature_range == 0.0f; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
        apply_temperature(p.temperature, c);
+     }},
+    {false, false, [](const SamplingParams& p) { return p.temperature_range > 0.0f; },
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
+       apply_dynamic_temperature(p.temperature, p.temperature_range, p.temperature_exponent, c);
      }},
     {false, false, [](const SamplingParams& p) { return p.top_n_sigma > 0.0f; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) {

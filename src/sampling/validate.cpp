@@ -15,6 +15,8 @@ struct Range {
 
 constexpr Range kRanges[] = {
     {"temperature", &SamplingParams::temperature, 0.0f, 100.0f, false},
+    {"temperature_range", &SamplingParams::temperature_range, 0.0f, 100.0f, false},
+    {"temperature_exponent", &SamplingParams::temperature_exponent, 0.0f, 100.0f, false},
     {"top_n_sigma", &SamplingParams::top_n_sigma, 0.0f, 1000.0f, false},
     {"top_p", &SamplingParams::top_p, 0.0f, 1.0f, true},
     {"typical_p", &SamplingParams::typical_p, 0.0f, 1.0f, true},

@@ -112,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         OnlyOnHost{"NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }},
         OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }},
-        OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }}
+        OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }},
+        OnlyOnHost{"DynamicTemperature", [](SamplingParams& p) { p.temperature_range = 0.5f; }}
     ),
     [](const auto& instance) { return instance.param.name; }
 );

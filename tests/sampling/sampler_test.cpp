@@ -165,6 +165,10 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_p = 1.5f; }), "top_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.typical_p = 0.0f; }), "typical_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_n_sigma = -1.0f; }), "top_n_sigma");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.temperature_range = -1.0f; }), "temperature_range");
+  EXPECT_EQ(
+      refused([](SamplingParams& p) { p.temperature_exponent = NAN; }), "temperature_exponent"
+  );
   EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");

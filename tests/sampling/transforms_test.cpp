@@ -1,5 +1,6 @@
 // Each transform on an example small enough to work by hand.
 #include "sampling/transforms/ban_tokens.h"
+#include "sampling/transforms/dynamic_temperature.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
 #include "sampling/transforms/no_repeat_ngram.h"
@@ -195,6 +196,42 @@ TEST(Temperature, DividesLogits) {
 
   EXPECT_FLOAT_EQ(candidates.items()[0].logit, 2.0f);
   EXPECT_FLOAT_EQ(candidates.items()[1].logit, -6.0f);
+}
+
+/// What the first logit of these tokens was divided by.
+float dynamic_temperature(
+    float temperature, float range, float exponent, const std::vector<double>& probabilities
+) {
+  Candidates candidates = with_probabilities(probabilities);
+  const float before = candidates.items()[0].logit;
+  apply_dynamic_temperature(temperature, range, exponent, candidates);
+  EXPECT_EQ(candidates.size(), probabilities.size());
+  return before / candidates.items()[0].logit;
+}
+
+TEST(DynamicTemperature, FollowsTheEntropy) {
+  // 1.75 bits of 2.
+  const std::vector<double> unsure = {0.5, 0.25, 0.125, 0.125};
+
+  EXPECT_NEAR(dynamic_temperature(1.0f, 0.5f, 1.0f, unsure), 0.5 + 0.875, 1e-5);
+  EXPECT_NEAR(dynamic_temperature(1.0f, 0.5f, 2.0f, unsure), 0.5 + 0.875 * 0.875, 1e-5);
+  EXPECT_NEAR(dynamic_temperature(1.0f, 3.0f, 1.0f, unsure), 4.0 * 0.875, 1e-5);
+  EXPECT_NEAR(dynamic_temperature(1.0f, 0.5f, 0.0f, unsure), 1.5, 1e-5);
+}
+
+TEST(DynamicTemperature, IsHighestWhereAllAreEqualImpossibleOnesLeftOut) {
+  EXPECT_NEAR(dynamic_temperature(0.8f, 0.3f, 1.0f, {0.25, 0.25, 0.0, 0.25, 0.25}), 1.1, 1e-5);
+}
+
+TEST(DynamicTemperature, KeepsTheBestTokenAlone) {
+  Candidates one = with_logits({-INFINITY, 3.0f});
+  apply_dynamic_temperature(1.0f, 0.5f, 1.0f, one);
+  EXPECT_FLOAT_EQ(one.items()[1].logit, 3.0f);
+
+  // No entropy that the weights show: the temperature is 0.
+  Candidates sure = with_logits({1.0f, 100.0f, 2.0f});
+  apply_dynamic_temperature(0.5f, 0.5f, 1.0f, sure);
+  EXPECT_THAT(ids(sure), testing::ElementsAre(1));
 }
 
 TEST(TopK, KeepsTheMostProbableAndLowerIdsOnTies) {

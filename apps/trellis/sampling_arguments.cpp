@@ -81,6 +81,14 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       add("--temperature-range", arguments.temperature_range,
           "The temperature is up to X lower or higher, with the entropy; 0 = fixed")
   );
+  any_number(
+      add("--xtc-threshold", arguments.xtc_threshold,
+          "Probability from which on a token is a top choice")
+  );
+  any_number(
+      add("--xtc-probability", arguments.xtc_probability,
+          "Probability of excluding all top choices but the last; 0 = off")
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -111,6 +119,8 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.temperature_exponent =
       arguments.temperature_exponent.value_or(params.temperature_exponent);
   params.temperature_range = arguments.temperature_range.value_or(params.temperature_range);
+  params.xtc_threshold = arguments.xtc_threshold.value_or(params.xtc_threshold);
+  params.xtc_probability = arguments.xtc_probability.value_or(params.xtc_probability);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

@@ -19,6 +19,8 @@ struct SamplingArguments {
   std::optional<int> top_k;
   std::optional<float> top_p;
   std::optional<float> min_p;
+  std::optional<float> xtc_probability;
+  std::optional<float> xtc_threshold;
   std::optional<float> typical_p;
   std::optional<float> top_n_sigma;
   std::optional<float> repetition_penalty;

@@ -19,6 +19,8 @@ struct SamplingParams {
   float typical_p = 1.0f;    // keep the tokens nearest to the expected surprise that reach p
   float top_p = 1.0f;        // keep the smallest set whose probability reaches p
   float min_p = 0.0f;        // keep tokens at least min_p times as probable as the best
+  float xtc_probability = 0.0f;  // that often, all top choices but the last are excluded; 0 = off
+  float xtc_threshold = 0.1f;    // probability from which on a token is a top choice
   float repetition_penalty =
       1.0f;  // > 1 divides positive and multiplies negative logits of tokens seen so far
   float presence_penalty = 0.0f;        // subtracted once from the logits of tokens seen so far

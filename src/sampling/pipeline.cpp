@@ -11,6 +11,7 @@
 #include "sampling/transforms/top_n_sigma.h"
 #include "sampling/transforms/top_p.h"
 #include "sampling/transforms/typical_p.h"
+#include "sampling/transforms/xtc.h"
 
 #include <algorithm>
 #include <iterator>
@@ -63,6 +64,10 @@ constexpr Transform kTransforms[] = {
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_top_p(p.top_p, c); }},
     {false, true, [](const SamplingParams& p) { return p.min_p > 0.0f; },
      [](const SamplingParams& p, const TokenHistory&, Candidates& c) { apply_min_p(p.min_p, c); }},
+    {false, false, [](const SamplingParams& p) { return p.xtc_probability > 0.0f; },
+     [](const SamplingParams& p, const TokenHistory&, Candidates& c) {
+       apply_xtc(p.xtc_probability, p.xtc_threshold, c);
+     }},
 };
 
 }  // namespace

@@ -21,6 +21,8 @@ constexpr Range kRanges[] = {
     {"top_p", &SamplingParams::top_p, 0.0f, 1.0f, true},
     {"typical_p", &SamplingParams::typical_p, 0.0f, 1.0f, true},
     {"min_p", &SamplingParams::min_p, 0.0f, 1.0f, false},
+    {"xtc_probability", &SamplingParams::xtc_probability, 0.0f, 1.0f, false},
+    {"xtc_threshold", &SamplingParams::xtc_threshold, 0.0f, 1.0f, true},
     {"repetition_penalty", &SamplingParams::repetition_penalty, 0.0f, 100.0f, true},
     {"presence_penalty", &SamplingParams::presence_penalty, -100.0f, 100.0f, false},
     {"frequency_penalty", &SamplingParams::frequency_penalty, -100.0f, 100.0f, false},

@@ -113,7 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
         OnlyOnHost{"NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }},
         OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }},
         OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }},
-        OnlyOnHost{"DynamicTemperature", [](SamplingParams& p) { p.temperature_range = 0.5f; }}
+        OnlyOnHost{"DynamicTemperature", [](SamplingParams& p) { p.temperature_range = 0.5f; }},
+        OnlyOnHost{"Xtc", [](SamplingParams& p) { p.xtc_probability = 0.5f; }}
     ),
     [](const auto& instance) { return instance.param.name; }
 );

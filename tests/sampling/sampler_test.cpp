@@ -169,6 +169,8 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(
       refused([](SamplingParams& p) { p.temperature_exponent = NAN; }), "temperature_exponent"
   );
+  EXPECT_EQ(refused([](SamplingParams& p) { p.xtc_probability = 1.5f; }), "xtc_probability");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.xtc_threshold = 0.0f; }), "xtc_threshold");
   EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");

@@ -10,6 +10,7 @@
 #include "sampling/transforms/top_n_sigma.h"
 #include "sampling/transforms/top_p.h"
 #include "sampling/transforms/typical_p.h"
+#include "sampling/transforms/xtc.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -187,6 +188,54 @@ TEST(Penalties, LookAtAllTokensWhereTheRangeHoldsThem) {
   apply_penalties(params, history, ranged);
 
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(ranged.items()[i].logit, all.items()[i].logit);
+}
+
+/// The probabilities of tokens 0, 1, 2, ... of the candidates, whatever their order.
+std::vector<double> probabilities_of(const Candidates& candidates, size_t vocab) {
+  std::vector<double> result(vocab, 0.0);
+  double total = 0.0;
+  for (const Candidate& item : candidates.items()) {
+    const double weight = std::exp(static_cast<double>(item.logit));
+    result[static_cast<size_t>(item.id)] = weight;
+    total += weight;
+  }
+  for (double& p : result) p /= total;
+  return result;
+}
+
+std::vector<double> after_xtc(
+    float probability, float threshold, const std::vector<double>& probabilities
+) {
+  Candidates candidates = with_probabilities(probabilities);
+  apply_xtc(probability, threshold, candidates);
+  return probabilities_of(candidates, probabilities.size());
+}
+
+testing::Matcher<std::vector<double>> near(const std::vector<double>& expected) {
+  return testing::Pointwise(testing::DoubleNear(1e-6), expected);
+}
+
+TEST(Xtc, ExcludesTheTopChoicesButTheLeastProbableOfThem) {
+  // 0.4 and 0.3 go; 0.2 is the last of at least 0.15.
+  EXPECT_THAT(after_xtc(1.0f, 0.15f, {0.1, 0.4, 0.2, 0.3}), near({0.1 / 0.3, 0.0, 0.2 / 0.3, 0.0}));
+}
+
+TEST(Xtc, MixesBothOutcomesByTheirProbability) {
+  // A quarter of the time 0.1 and 0.2 share all, otherwise nothing changes.
+  EXPECT_THAT(
+      after_xtc(0.25f, 0.15f, {0.1, 0.4, 0.2, 0.3}),
+      near({0.75 * 0.1 + 0.25 / 3, 0.75 * 0.4, 0.75 * 0.2 + 0.5 / 3, 0.75 * 0.3})
+  );
+}
+
+TEST(Xtc, LeavesASingleTopChoiceAlone) {
+  EXPECT_THAT(after_xtc(1.0f, 0.35f, {0.1, 0.4, 0.2, 0.3}), near({0.1, 0.4, 0.2, 0.3}));
+  EXPECT_THAT(after_xtc(1.0f, 0.51f, {0.5, 0.5}), near({0.5, 0.5}));
+  EXPECT_THAT(after_xtc(1.0f, 0.1f, {1.0}), near({1.0}));
+}
+
+TEST(Xtc, KeepsTheHighestIdOfEqualTopChoices) {
+  EXPECT_THAT(after_xtc(1.0f, 0.2f, {0.25, 0.25, 0.25, 0.25}), near({0.0, 0.0, 0.0, 1.0}));
 }
 
 TEST(Temperature, DividesLogits) {

@@ -89,6 +89,27 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       add("--xtc-probability", arguments.xtc_probability,
           "Probability of excluding all top choices but the last; 0 = off")
   );
+  whole_number(
+      add("--dry-range", arguments.dry_range, "DRY looks at the last N tokens; 0 = all"), 0,
+      INT32_MAX
+  );
+  whole_number(
+      add("--dry-allowed-length", arguments.dry_allowed_length,
+          "Repetitions of fewer than N tokens cost nothing"),
+      0, INT32_MAX
+  );
+  any_number(add(
+      "--dry-base", arguments.dry_base, "Each further token of a repetition costs X times as much"
+  ));
+  any_number(
+      add("--dry-multiplier", arguments.dry_multiplier,
+          "Tokens that prolong a repetition lose X or more (DRY); 0 = off")
+  );
+  add("--dry-breaker", arguments.dry_breakers,
+      "No repetition goes across a token that contains TEXT; may be repeated, replaces newline, "
+      "colon, quote and asterisk")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -121,6 +142,11 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.temperature_range = arguments.temperature_range.value_or(params.temperature_range);
   params.xtc_threshold = arguments.xtc_threshold.value_or(params.xtc_threshold);
   params.xtc_probability = arguments.xtc_probability.value_or(params.xtc_probability);
+  params.dry_range = arguments.dry_range.value_or(params.dry_range);
+  params.dry_allowed_length = arguments.dry_allowed_length.value_or(params.dry_allowed_length);
+  params.dry_base = arguments.dry_base.value_or(params.dry_base);
+  params.dry_multiplier = arguments.dry_multiplier.value_or(params.dry_multiplier);
+  if (!arguments.dry_breakers.empty()) params.dry_breakers = arguments.dry_breakers;
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

@@ -29,8 +29,13 @@ struct SamplingArguments {
   std::optional<int> penalty_range;
   std::optional<int> penalty_decay;
   std::optional<int> no_repeat_ngram_size;
+  std::optional<float> dry_multiplier;
+  std::optional<float> dry_base;
+  std::optional<int> dry_allowed_length;
+  std::optional<int> dry_range;
   std::optional<uint64_t> seed;
   std::vector<int32_t> banned_tokens;
+  std::vector<std::string> dry_breakers;
   std::vector<std::string> logit_bias;  // "ID=BIAS"
 };
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace trellis {
@@ -23,10 +25,17 @@ struct SamplingParams {
   float xtc_threshold = 0.1f;    // probability from which on a token is a top choice
   float repetition_penalty =
       1.0f;  // > 1 divides positive and multiplies negative logits of tokens seen so far
-  float presence_penalty = 0.0f;        // subtracted once from the logits of tokens seen so far
-  float frequency_penalty = 0.0f;       // subtracted per occurrence
-  int penalty_range = 0;                // the three above look at that many last tokens; 0 = all
-  int penalty_decay = 0;                // and fade out over that many tokens before those
+  float presence_penalty = 0.0f;   // subtracted once from the logits of tokens seen so far
+  float frequency_penalty = 0.0f;  // subtracted per occurrence
+  int penalty_range = 0;           // the three above look at that many last tokens; 0 = all
+  int penalty_decay = 0;           // and fade out over that many tokens before those
+  float dry_multiplier = 0.0f;     // a token that prolongs a repetition of n tokens loses
+  float dry_base = 1.75f;          // multiplier * base^(n - allowed length); 0 = off
+  int dry_allowed_length = 2;      // shorter repetitions cost nothing
+  int dry_range = 0;               // repetitions within that many last tokens; 0 = all
+  std::vector<std::string> dry_breakers = {"\n", ":", "\"", "*"};  // no repetition goes across a
+                                                                   // token that contains one
+  std::set<int32_t> dry_breaker_ids;    // nor across these; the engine adds those of dry_breakers
   int no_repeat_ngram_size = 0;         // no n-gram of this size comes twice; 0 = off
   std::vector<int32_t> banned_tokens;   // ids that never come
   std::map<int32_t, float> logit_bias;  // added to the logits of these ids

@@ -1,6 +1,7 @@
 #include "sampling/pipeline.h"
 
 #include "sampling/transforms/ban_tokens.h"
+#include "sampling/transforms/dry.h"
 #include "sampling/transforms/dynamic_temperature.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
@@ -36,6 +37,10 @@ constexpr Transform kTransforms[] = {
     {true, true, penalizes,
      [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {
        apply_penalties(p, history, c);
+     }},
+    {true, false, [](const SamplingParams& p) { return p.dry_multiplier > 0.0f; },
+     [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {
+       apply_dry(p, history, c);
      }},
     {true, false, [](const SamplingParams& p) { return p.no_repeat_ngram_size > 0; },
      [](const SamplingParams& p, const TokenHistory& history, Candidates& c) {

@@ -26,6 +26,8 @@ constexpr Range kRanges[] = {
     {"repetition_penalty", &SamplingParams::repetition_penalty, 0.0f, 100.0f, true},
     {"presence_penalty", &SamplingParams::presence_penalty, -100.0f, 100.0f, false},
     {"frequency_penalty", &SamplingParams::frequency_penalty, -100.0f, 100.0f, false},
+    {"dry_multiplier", &SamplingParams::dry_multiplier, 0.0f, 100.0f, false},
+    {"dry_base", &SamplingParams::dry_base, 1.0f, 100.0f, false},
 };
 
 struct Count {
@@ -38,6 +40,7 @@ constexpr Count kCounts[] = {
     {"top_k", &SamplingParams::top_k, "all"},
     {"penalty_range", &SamplingParams::penalty_range, "all"},
     {"penalty_decay", &SamplingParams::penalty_decay, "none"},
+    {"dry_range", &SamplingParams::dry_range, "all"},
     {"no_repeat_ngram_size", &SamplingParams::no_repeat_ngram_size, "off"},
 };
 
@@ -69,6 +72,12 @@ std::optional<ApiError> validate(const SamplingParams& params, int64_t vocab_siz
           fmt::format("{} must be 0 ({}) or positive, found {}", count.name, count.zero, value)
       );
     }
+  }
+  if (params.dry_allowed_length < 1) {
+    return out_of_range(
+        "dry_allowed_length",
+        fmt::format("dry_allowed_length must be at least 1, found {}", params.dry_allowed_length)
+    );
   }
   if (params.penalty_decay > 0 && params.penalty_range == 0) {
     return out_of_range(

@@ -114,7 +114,8 @@ INSTANTIATE_TEST_SUITE_P(
         OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }},
         OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }},
         OnlyOnHost{"DynamicTemperature", [](SamplingParams& p) { p.temperature_range = 0.5f; }},
-        OnlyOnHost{"Xtc", [](SamplingParams& p) { p.xtc_probability = 0.5f; }}
+        OnlyOnHost{"Xtc", [](SamplingParams& p) { p.xtc_probability = 0.5f; }},
+        OnlyOnHost{"Dry", [](SamplingParams& p) { p.dry_multiplier = 0.8f; }}
     ),
     [](const auto& instance) { return instance.param.name; }
 );

@@ -171,6 +171,10 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   );
   EXPECT_EQ(refused([](SamplingParams& p) { p.xtc_probability = 1.5f; }), "xtc_probability");
   EXPECT_EQ(refused([](SamplingParams& p) { p.xtc_threshold = 0.0f; }), "xtc_threshold");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.dry_multiplier = -0.1f; }), "dry_multiplier");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.dry_base = 0.9f; }), "dry_base");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.dry_allowed_length = 0; }), "dry_allowed_length");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.dry_range = -1; }), "dry_range");
   EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");

@@ -1,5 +1,6 @@
 // Each transform on an example small enough to work by hand.
 #include "sampling/transforms/ban_tokens.h"
+#include "sampling/transforms/dry.h"
 #include "sampling/transforms/dynamic_temperature.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
@@ -118,6 +119,78 @@ TEST(NoRepeatNgram, BansNothingBeforeOneNgramHasCome) {
   EXPECT_EQ(possible_without_ngrams(3, {1, 1}).size(), 5u);
   EXPECT_EQ(possible_without_ngrams(1, {}).size(), 5u);
   EXPECT_EQ(possible_without_ngrams(1000000, {1, 1, 1}).size(), 5u);
+}
+
+/// What DRY takes from each of five tokens after these, with multiplier 0.8, base 1.75 and allowed
+/// length 2.
+std::vector<float> dry_penalties(
+    std::vector<int32_t> tokens, std::set<int32_t> breakers = {}, int range = 0
+) {
+  SamplingParams params;
+  params.dry_multiplier = 0.8f;
+  params.dry_breaker_ids = std::move(breakers);
+  params.dry_range = range;
+  Candidates candidates = with_logits(std::vector<float>(5, 0.0f));
+  apply_dry(params, TokenHistory(std::move(tokens)), candidates);
+  std::vector<float> penalties;
+  for (const Candidate& item : candidates.items()) penalties.push_back(-item.logit);
+  return penalties;
+}
+
+testing::Matcher<std::vector<float>> penalties(const std::vector<float>& expected) {
+  return testing::Pointwise(testing::FloatEq(), expected);
+}
+
+TEST(Dry, PenalizesByTheLengthOfTheRepetition) {
+  // 4 followed 1 2 3: three tokens, one more than allowed.
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}), penalties({0, 0, 0, 0, 0.8f * 1.75f}));
+  // 0 followed 3 only.
+  EXPECT_THAT(dry_penalties({3, 0, 1, 2, 3}), penalties({0, 0, 0, 0, 0}));
+}
+
+TEST(Dry, TakesTheLongestRepetitionOfEachToken) {
+  // 0 followed 2 3 and then 1 2 3; 4 followed 2 3.
+  EXPECT_THAT(
+      dry_penalties({2, 3, 0, 1, 2, 3, 0, 2, 3, 4, 1, 2, 3}),
+      penalties({0.8f * 1.75f, 0, 0, 0, 0.8f})
+  );
+}
+
+TEST(Dry, SeesRepetitionsThatOverlapThemselves) {
+  EXPECT_THAT(dry_penalties({0, 0, 0, 0}), penalties({0.8f * 1.75f, 0, 0, 0, 0}));
+}
+
+TEST(Dry, StopsRepetitionsAtBreakersAndSparesThese) {
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}, {1}), penalties({0, 0, 0, 0, 0.8f}));
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}, {2}), penalties({0, 0, 0, 0, 0}));
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}, {4}), penalties({0, 0, 0, 0, 0}));
+}
+
+TEST(Dry, LooksAtItsRangeOnly) {
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}, {}, 4), penalties({0, 0, 0, 0, 0}));
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}, {}, 6), penalties({0, 0, 0, 0, 0.8f}));
+  EXPECT_THAT(dry_penalties({1, 2, 3, 4, 1, 2, 3}, {}, 100), penalties({0, 0, 0, 0, 0.8f * 1.75f}));
+}
+
+TEST(Dry, SurvivesNoTokensAndLeavesLogitsFiniteForVeryLongRepetitions) {
+  EXPECT_THAT(dry_penalties({}), penalties({0, 0, 0, 0, 0}));
+  EXPECT_THAT(dry_penalties(std::vector<int32_t>(5000, 1)), penalties({0, 1e30f, 0, 0, 0}));
+}
+
+TEST(Dry, FindsTheLengthsThatComparingEachPairFinds) {
+  std::vector<int32_t> tokens;
+  for (uint32_t i = 0; i < 300; ++i) tokens.push_back((i * 2654435761u >> 20) % 3 == 0 ? 1 : 0);
+
+  const std::vector<size_t> lengths = repeated_lengths(tokens);
+
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    size_t expected = 0;
+    while (i + expected < tokens.size() &&
+           tokens[tokens.size() - 1 - expected] == tokens[tokens.size() - 1 - i - expected]) {
+      ++expected;
+    }
+    ASSERT_EQ(lengths[i], expected) << i;
+  }
 }
 
 /// Of eight tokens, three in the range and four behind it that fade: strengths of the tokens from

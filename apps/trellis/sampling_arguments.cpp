@@ -110,6 +110,11 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       "colon, quote and asterisk")
       ->type_name("TEXT")
       ->allow_extra_args(false);
+  any_number(add("--mirostat-eta", arguments.mirostat_eta, "How fast mirostat follows its target"));
+  any_number(
+      add("--mirostat-tau", arguments.mirostat_tau,
+          "Keeps the surprise of the tokens near X bits (mirostat 2); 0 = off")
+  );
   seed_number(add(
       "--seed", arguments.seed, "The same seed gives the same tokens; without it others each time"
   ));
@@ -147,6 +152,8 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   params.dry_base = arguments.dry_base.value_or(params.dry_base);
   params.dry_multiplier = arguments.dry_multiplier.value_or(params.dry_multiplier);
   if (!arguments.dry_breakers.empty()) params.dry_breakers = arguments.dry_breakers;
+  params.mirostat_eta = arguments.mirostat_eta.value_or(params.mirostat_eta);
+  params.mirostat_tau = arguments.mirostat_tau.value_or(params.mirostat_tau);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

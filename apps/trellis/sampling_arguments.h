@@ -21,6 +21,8 @@ struct SamplingArguments {
   std::optional<float> min_p;
   std::optional<float> xtc_probability;
   std::optional<float> xtc_threshold;
+  std::optional<float> mirostat_tau;
+  std::optional<float> mirostat_eta;
   std::optional<float> typical_p;
   std::optional<float> top_n_sigma;
   std::optional<float> repetition_penalty;

@@ -23,6 +23,8 @@ struct SamplingParams {
   float min_p = 0.0f;        // keep tokens at least min_p times as probable as the best
   float xtc_probability = 0.0f;  // that often, all top choices but the last are excluded; 0 = off
   float xtc_threshold = 0.1f;    // probability from which on a token is a top choice
+  float mirostat_tau = 0.0f;     // target of the surprise of each token, in bits; 0 = off
+  float mirostat_eta = 0.1f;     // how fast its bound follows
   float repetition_penalty =
       1.0f;  // > 1 divides positive and multiplies negative logits of tokens seen so far
   float presence_penalty = 0.0f;   // subtracted once from the logits of tokens seen so far

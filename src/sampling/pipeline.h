@@ -2,14 +2,14 @@
 #pragma once
 
 #include "sampling/candidates.h"
-#include "sampling/token_history.h"
+#include "sampling/sampling_state.h"
 #include "trellis/sampling_params.h"
 
 namespace trellis {
 
 /// Applies every transform that the parameters switch on. Temperature must be above 0.
 void apply_transforms(
-    const SamplingParams& params, const TokenHistory& history, Candidates& candidates
+    const SamplingParams& params, const SamplingState& state, Candidates& candidates
 );
 
 /// Whether any of these is switched on.
@@ -20,7 +20,7 @@ bool device_knows_transforms(const SamplingParams& params);
 
 /// Those that change which token is the most probable: all that greedy choice needs.
 void apply_preferences(
-    const SamplingParams& params, const TokenHistory& history, Candidates& candidates
+    const SamplingParams& params, const SamplingState& state, Candidates& candidates
 );
 
 }  // namespace trellis

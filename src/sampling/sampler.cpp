@@ -4,6 +4,7 @@
 #include "sampling/largest.h"
 #include "sampling/pipeline.h"
 #include "sampling/transforms/ban_tokens.h"
+#include "sampling/transforms/mirostat.h"
 #include "sampling/transforms/penalties.h"
 
 #include <algorithm>
@@ -45,7 +46,7 @@ Sampler::Sampler(const SamplingParams& params, int64_t vocab_size, std::span<con
     : params_(params),
       vocab_size_(vocab_size),
       seed_(params.seed ? *params.seed : random_seed()),
-      history_({prompt.begin(), prompt.end()}) {}
+      state_{TokenHistory({prompt.begin(), prompt.end()}), first_mirostat_mu(params)} {}
 
 int32_t Sampler::sample(const SampleRequest& request) {
   const auto vocab = std::min(request.logits.size(), static_cast<size_t>(vocab_size_));
@@ -56,12 +57,12 @@ int32_t Sampler::sample(const SampleRequest& request) {
   candidates_.assign(request.logits.first(vocab));
   ban_tokens(request.banned, candidates_);
   if (is_greedy) {
-    apply_preferences(params_, history_, candidates_);
+    apply_preferences(params_, state_, candidates_);
     const auto& items = candidates_.items();
     const auto best = std::min_element(items.begin(), items.end(), more_probable);
     return best->logit > -INFINITY ? best->id : lowest_allowed(request.banned);
   }
-  apply_transforms(params_, history_, candidates_);
+  apply_transforms(params_, state_, candidates_);
   const std::optional<int32_t> token = draw();
   return token ? *token : lowest_allowed(request.banned);
 }
@@ -130,7 +131,7 @@ TokenChoice Sampler::device_choice(
   };
   std::unordered_set<int32_t> penalized;
   if (penalizes(params_)) {
-    for (const TokenEdit& edit : penalty_edits(params_, history_)) {
+    for (const TokenEdit& edit : penalty_edits(params_, state_.history)) {
       penalized.insert(edit.id);
       add(edit);
     }
@@ -157,7 +158,10 @@ TokenChoice Sampler::device_choice(
 }
 
 void Sampler::accept(int32_t token) {
-  history_.append(token);
+  if (params_.mirostat_tau > 0.0f && params_.temperature > 0.0f) {
+    state_.mirostat_mu = next_mirostat_mu(params_, state_.mirostat_mu, candidates_, token);
+  }
+  state_.history.append(token);
   ++position_;
 }
 

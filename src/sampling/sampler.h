@@ -3,7 +3,7 @@
 
 #include "backend/token_choice.h"
 #include "sampling/candidates.h"
-#include "sampling/token_history.h"
+#include "sampling/sampling_state.h"
 #include "trellis/sampling_params.h"
 
 #include <cstdint>
@@ -43,7 +43,7 @@ class Sampler {
   /// The choice where no token is possible: the lowest id that is not banned.
   int32_t lowest_allowed(std::span<const int32_t> banned) const;
 
-  /// Notes that the token was appended.
+  /// Notes that the token was appended: what sample() or a device chose, once after each.
   void accept(int32_t token);
 
  private:
@@ -54,7 +54,7 @@ class Sampler {
   int64_t vocab_size_;
   uint64_t seed_;
   uint32_t position_ = 0;
-  TokenHistory history_;
+  SamplingState state_;
   Candidates candidates_;
 };
 

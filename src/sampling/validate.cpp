@@ -23,6 +23,8 @@ constexpr Range kRanges[] = {
     {"min_p", &SamplingParams::min_p, 0.0f, 1.0f, false},
     {"xtc_probability", &SamplingParams::xtc_probability, 0.0f, 1.0f, false},
     {"xtc_threshold", &SamplingParams::xtc_threshold, 0.0f, 1.0f, true},
+    {"mirostat_tau", &SamplingParams::mirostat_tau, 0.0f, 100.0f, false},
+    {"mirostat_eta", &SamplingParams::mirostat_eta, 0.0f, 1.0f, false},
     {"repetition_penalty", &SamplingParams::repetition_penalty, 0.0f, 100.0f, true},
     {"presence_penalty", &SamplingParams::presence_penalty, -100.0f, 100.0f, false},
     {"frequency_penalty", &SamplingParams::frequency_penalty, -100.0f, 100.0f, false},

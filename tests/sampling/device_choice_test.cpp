@@ -42,7 +42,7 @@ std::vector<TokenEdit> edits_of(
 void expect_edits_as_on_the_host(const SamplingParams& params) {
   Candidates candidates;
   candidates.assign(kLogits);
-  apply_preferences(params, TokenHistory(kPrompt), candidates);
+  apply_preferences(params, {TokenHistory(kPrompt)}, candidates);
 
   const std::vector<float> logits = edited(edits_of(params));
 
@@ -115,7 +115,8 @@ INSTANTIATE_TEST_SUITE_P(
         OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }},
         OnlyOnHost{"DynamicTemperature", [](SamplingParams& p) { p.temperature_range = 0.5f; }},
         OnlyOnHost{"Xtc", [](SamplingParams& p) { p.xtc_probability = 0.5f; }},
-        OnlyOnHost{"Dry", [](SamplingParams& p) { p.dry_multiplier = 0.8f; }}
+        OnlyOnHost{"Dry", [](SamplingParams& p) { p.dry_multiplier = 0.8f; }},
+        OnlyOnHost{"Mirostat", [](SamplingParams& p) { p.mirostat_tau = 5.0f; }}
     ),
     [](const auto& instance) { return instance.param.name; }
 );

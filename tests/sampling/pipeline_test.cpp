@@ -32,7 +32,7 @@ TEST(Pipeline, AddsTheBiasBeforeThePenalties) {
   params.repetition_penalty = 2.0f;
   params.frequency_penalty = 0.25f;
 
-  apply_transforms(params, TokenHistory({0, 0, 0}), candidates);
+  apply_transforms(params, {TokenHistory({0, 0, 0})}, candidates);
 
   EXPECT_FLOAT_EQ(candidates.items()[0].logit, -1.0f * 2.0f - 3 * 0.25f);
 }

@@ -81,6 +81,38 @@ TEST(Sampler, NeverRepeatsAnNgramEvenGreedily) {
   }
 }
 
+TEST(Sampler, HoldsTheSurpriseAtMirostatsTarget) {
+  // Steps of a quarter bit. Unbounded, the surprise of what comes would be 4.6 bits.
+  std::vector<float> logits;
+  for (int i = 0; i < 200; ++i) logits.push_back(static_cast<float>(-0.25 * i * std::log(2.0)));
+  SamplingParams params;
+  params.seed = 5;
+  params.mirostat_tau = 2.0f;
+  params.mirostat_eta = 0.1f;
+  Sampler sampler(params, 200, {});
+  constexpr int kDraws = 20000;
+
+  double mu = 4.0;
+  double sum_of_surprises = 0.0;
+  for (int i = 0; i < kDraws; ++i) {
+    double total = 0.0;
+    for (int id = 0; id < 200; ++id) total += std::exp2(-0.25 * id);
+    double total_left = 1.0;
+    for (int id = 1; 0.25 * id + std::log2(total) <= mu; ++id) total_left += std::exp2(-0.25 * id);
+    const int32_t token = sampler.sample({logits, {}});
+    // Later the rounding of fp32 has added up.
+    if (i < 1000) {
+      ASSERT_LE(token == 0 ? 0.0 : 0.25 * token + std::log2(total), mu + 1e-3) << i;
+    }
+    const double surprise = 0.25 * token + std::log2(total_left);
+    sum_of_surprises += surprise;
+    mu -= 0.1 * (surprise - 2.0);
+    sampler.accept(token);
+  }
+
+  EXPECT_NEAR(sum_of_surprises / kDraws, 2.0, 0.01);
+}
+
 TEST(Sampler, TreatsNanAsImpossibleAndSurvivesARowOfNothingElse) {
   const std::vector<float> some = {NAN, 1.0f, NAN};
   const std::vector<float> none = {NAN, NAN, -INFINITY};
@@ -175,6 +207,8 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](SamplingParams& p) { p.dry_base = 0.9f; }), "dry_base");
   EXPECT_EQ(refused([](SamplingParams& p) { p.dry_allowed_length = 0; }), "dry_allowed_length");
   EXPECT_EQ(refused([](SamplingParams& p) { p.dry_range = -1; }), "dry_range");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.mirostat_tau = -1.0f; }), "mirostat_tau");
+  EXPECT_EQ(refused([](SamplingParams& p) { p.mirostat_eta = 2.0f; }), "mirostat_eta");
   EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");

@@ -4,6 +4,7 @@
 #include "sampling/transforms/dynamic_temperature.h"
 #include "sampling/transforms/logit_bias.h"
 #include "sampling/transforms/min_p.h"
+#include "sampling/transforms/mirostat.h"
 #include "sampling/transforms/no_repeat_ngram.h"
 #include "sampling/transforms/penalties.h"
 #include "sampling/transforms/temperature.h"
@@ -261,6 +262,35 @@ TEST(Penalties, LookAtAllTokensWhereTheRangeHoldsThem) {
   apply_penalties(params, history, ranged);
 
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(ranged.items()[i].logit, all.items()[i].logit);
+}
+
+// 1/2, 1/4, 1/8 and 1/8 surprise by 1, 2, 3 and 3 bits.
+TEST(Mirostat, CutsWhatSurprisesMoreThanMu) {
+  const auto kept = [](float mu) {
+    Candidates candidates = with_probabilities({0.125, 0.5, 0.125, 0.25});
+    apply_mirostat(mu, candidates);
+    return ids(candidates);
+  };
+
+  EXPECT_THAT(kept(3.01f), testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(kept(2.99f), testing::ElementsAre(1, 3));
+  EXPECT_THAT(kept(1.99f), testing::ElementsAre(1));
+  EXPECT_THAT(kept(-7.0f), testing::ElementsAre(1));
+}
+
+TEST(Mirostat, MovesMuByTheSurpriseAmongTheTokensLeft) {
+  SamplingParams params;
+  params.mirostat_tau = 3.0f;
+  params.mirostat_eta = 0.5f;
+  EXPECT_EQ(first_mirostat_mu(params), 6.0f);
+  Candidates candidates = with_probabilities({0.125, 0.5, 0.125, 0.25});
+  EXPECT_NEAR(next_mirostat_mu(params, 6.0f, candidates, 3), 6.0 - 0.5 * (2.0 - 3.0), 1e-5);
+
+  // Without the two least probable: 1/2 of 3/4.
+  apply_mirostat(2.5f, candidates);
+  const double surprise = std::log2(1.5);
+  EXPECT_NEAR(next_mirostat_mu(params, 2.5f, candidates, 1), 2.5 - 0.5 * (surprise - 3.0), 1e-5);
+  EXPECT_EQ(next_mirostat_mu(params, 2.5f, candidates, 0), 2.5f);
 }
 
 /// The probabilities of tokens 0, 1, 2, ... of the candidates, whatever their order.

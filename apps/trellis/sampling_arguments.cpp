@@ -3,8 +3,10 @@
 #include "apps/trellis/option_values.h"
 #include "apps/trellis/verbs.h"
 #include "base/result.h"
+#include "sampling/pipeline.h"
 #include "sampling/validate.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace trellis {
@@ -20,6 +22,25 @@ std::pair<int32_t, float> parse_bias(const std::string& text) {
     if (value.ec == std::errc() && value.ptr == end) return bias;
   }
   throw UsageError("--logit-bias: expected ID=BIAS, for example 42=-3.5, found \"{}\"", text);
+}
+
+/// "top_k,temperature" as its steps.
+std::vector<SamplingStep> parse_order(const std::string& text) {
+  std::vector<SamplingStep> order;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const auto step = parse_sampling_step(std::string_view(text).substr(begin, end - begin));
+    if (!step) {
+      throw UsageError(
+          "--sampler-order: expected some of temperature, top_n_sigma, top_k, typical_p, top_p, "
+          "min_p, xtc and mirostat with commas between them, found \"{}\"",
+          text
+      );
+    }
+    order.push_back(*step);
+    begin = end + 1;
+  }
+  return order;
 }
 
 }  // namespace
@@ -123,6 +144,10 @@ void add_sampling_options(CLI::App& command, SamplingArguments& arguments) {
       INT32_MAX
   )
       ->allow_extra_args(false);
+  add("--sampler-order", arguments.sampler_order,
+      "What cuts and reshapes, in this order; the rest follows in the default order temperature, "
+      "top_n_sigma, top_k, typical_p, top_p, min_p, xtc, mirostat")
+      ->type_name("NAME,NAME");
   add("--logit-bias", arguments.logit_bias, "Adds BIAS to the logit of token ID; may be repeated")
       ->type_name("ID=BIAS")
       ->allow_extra_args(false);
@@ -154,6 +179,7 @@ SamplingParams apply(const SamplingArguments& arguments, SamplingParams params) 
   if (!arguments.dry_breakers.empty()) params.dry_breakers = arguments.dry_breakers;
   params.mirostat_eta = arguments.mirostat_eta.value_or(params.mirostat_eta);
   params.mirostat_tau = arguments.mirostat_tau.value_or(params.mirostat_tau);
+  if (arguments.sampler_order) params.sampler_order = parse_order(*arguments.sampler_order);
   if (arguments.seed) params.seed = arguments.seed;
   params.banned_tokens.insert(
       params.banned_tokens.end(), arguments.banned_tokens.begin(), arguments.banned_tokens.end()

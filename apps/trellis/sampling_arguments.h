@@ -38,17 +38,18 @@ struct SamplingArguments {
   std::optional<uint64_t> seed;
   std::vector<int32_t> banned_tokens;
   std::vector<std::string> dry_breakers;
-  std::vector<std::string> logit_bias;  // "ID=BIAS"
+  std::optional<std::string> sampler_order;  // "top_k,temperature"
+  std::vector<std::string> logit_bias;       // "ID=BIAS"
 };
 
 void add_sampling_options(CLI::App& command, SamplingArguments& arguments);
 
 /// defaults with what the options say in their place. Throws UsageError for a malformed
-/// --logit-bias. Ranges are checked where the request is submitted.
+/// --logit-bias or --sampler-order. Ranges are checked where the request is submitted.
 SamplingParams apply(const SamplingArguments& arguments, SamplingParams defaults);
 
-/// What can be checked before a model is loaded. Throws UsageError for a malformed --logit-bias,
-/// UserError for a value out of range.
+/// What can be checked before a model is loaded. Throws UsageError for a malformed --logit-bias
+/// or --sampler-order, UserError for a value out of range.
 void require_valid(const SamplingArguments& arguments);
 
 }  // namespace trellis

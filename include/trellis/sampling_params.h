@@ -10,6 +10,19 @@
 
 namespace trellis {
 
+/// What cuts or reshapes the distribution, in the default order. Each takes what the one before it
+/// leaves.
+enum class SamplingStep : uint8_t {
+  kTemperature,
+  kTopNSigma,
+  kTopK,
+  kTypicalP,
+  kTopP,
+  kMinP,
+  kXtc,
+  kMirostat
+};
+
 /// Defaults leave the model's distribution as it is. Invalid values are refused by validate(), see
 /// sampling/.
 struct SamplingParams {
@@ -25,6 +38,7 @@ struct SamplingParams {
   float xtc_threshold = 0.1f;    // probability from which on a token is a top choice
   float mirostat_tau = 0.0f;     // target of the surprise of each token, in bits; 0 = off
   float mirostat_eta = 0.1f;     // how fast its bound follows
+  std::vector<SamplingStep> sampler_order;  // these come first, the others in the default order
   float repetition_penalty =
       1.0f;  // > 1 divides positive and multiplies negative logits of tokens seen so far
   float presence_penalty = 0.0f;   // subtracted once from the logits of tokens seen so far

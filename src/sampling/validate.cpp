@@ -1,5 +1,8 @@
 #include "sampling/validate.h"
 
+#include "sampling/pipeline.h"
+
+#include <algorithm>
 #include <cmath>
 
 namespace trellis {
@@ -84,6 +87,14 @@ std::optional<ApiError> validate(const SamplingParams& params, int64_t vocab_siz
   if (params.penalty_decay > 0 && params.penalty_range == 0) {
     return out_of_range(
         "penalty_decay", "penalty_decay needs a penalty_range above 0, behind which it begins"
+    );
+  }
+  const auto& order = params.sampler_order;
+  for (auto step = order.begin(); step != order.end(); ++step) {
+    if (std::find(order.begin(), step, *step) == step) continue;
+    return out_of_range(
+        "sampler_order",
+        fmt::format("sampler_order names {} twice; name it once", sampling_step_name(*step))
     );
   }
   for (const int32_t id : params.banned_tokens) {

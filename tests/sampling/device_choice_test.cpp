@@ -107,6 +107,20 @@ TEST_P(HostTransform, KeepsTheHostsWay) {
   EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
 }
 
+TEST(DeviceChoice, KeepsTheHostsWayForAnotherOrderOfWhatIsSwitchedOn) {
+  SamplingParams params;
+  params.top_p = 0.9f;
+  params.top_k = 5;
+  params.sampler_order = {SamplingStep::kTopP, SamplingStep::kTopK};
+  EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
+
+  params.sampler_order = {SamplingStep::kTopK, SamplingStep::kMinP, SamplingStep::kTopP};
+  EXPECT_TRUE(Sampler(params, 8, kPrompt).suits_device());
+
+  params.min_p = 0.1f;
+  EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     DeviceChoice, HostTransform,
     testing::Values(

@@ -209,6 +209,8 @@ TEST(ValidateSampling, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](SamplingParams& p) { p.dry_range = -1; }), "dry_range");
   EXPECT_EQ(refused([](SamplingParams& p) { p.mirostat_tau = -1.0f; }), "mirostat_tau");
   EXPECT_EQ(refused([](SamplingParams& p) { p.mirostat_eta = 2.0f; }), "mirostat_eta");
+  constexpr auto top_k = SamplingStep::kTopK;
+  EXPECT_EQ(refused([](SamplingParams& p) { p.sampler_order = {top_k, top_k}; }), "sampler_order");
   EXPECT_EQ(refused([](SamplingParams& p) { p.min_p = -0.1f; }), "min_p");
   EXPECT_EQ(refused([](SamplingParams& p) { p.top_k = -1; }), "top_k");
   EXPECT_EQ(refused([](SamplingParams& p) { p.repetition_penalty = 0.0f; }), "repetition_penalty");

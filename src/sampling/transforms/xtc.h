@@ -8,7 +8,6 @@
 #include "sampling/candidates.h"
 #include "sampling/weight_sum.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace trellis {
@@ -20,15 +19,20 @@ inline void apply_xtc(float probability, float threshold, Candidates& candidates
   const auto weight = [best](const Candidate& item) {
     return static_cast<double>(token_weight(distance_behind(best, item.logit)));
   };
-  const double least = static_cast<double>(threshold) * total;
   const auto& items = candidates.items();
-  const auto num_above = std::count_if(items.begin(), items.end(), [&](const Candidate& item) {
-    return weight(item) >= least;
-  });
+  // No more than 1 / threshold tokens can reach it.
+  const double most_above = std::ceil(1.0 / static_cast<double>(threshold));
+  const auto num_sorted =
+      static_cast<size_t>(std::fmin(most_above, static_cast<double>(items.size())));
+  candidates.sort_front(num_sorted);
+  size_t num_above = 0;
+  while (num_above < num_sorted &&
+         weight(items[num_above]) >= static_cast<double>(threshold) * total) {
+    ++num_above;
+  }
   if (num_above < 2) return;
 
-  const auto num_excluded = static_cast<size_t>(num_above - 1);
-  candidates.sort_front(static_cast<size_t>(num_above));
+  const size_t num_excluded = num_above - 1;
   double excluded = 0.0;
   for (size_t i = 0; i < num_excluded; ++i) excluded += weight(items[i]);
   // With q the probability and R the part of the weights that is not excluded, an excluded token

@@ -48,6 +48,14 @@ SamplingParams penalized() {
   return result;
 }
 
+/// Plain but for one parameter, which only the host knows.
+template <typename Value>
+SamplingParams with(Value SamplingParams::* field, Value value) {
+  SamplingParams result = params(1.0f, 0, 1.0f, 0.0f);
+  result.*field = value;
+  return result;
+}
+
 BENCHMARK_CAPTURE(sample, greedy, params(0.0f, 0, 1.0f, 0.0f))->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(sample, plain, params(1.0f, 0, 1.0f, 0.0f))->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(sample, temperature, params(0.7f, 0, 1.0f, 0.0f))->Unit(benchmark::kMicrosecond);
@@ -57,6 +65,16 @@ BENCHMARK_CAPTURE(sample, top_k_top_p, params(0.6f, 20, 0.95f, 0.0f))
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(sample, min_p, params(1.0f, 0, 1.0f, 0.05f))->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(sample, penalties, penalized())->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sample, dynamic_temperature, with(&SamplingParams::temperature_range, 0.5f))
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sample, top_n_sigma, with(&SamplingParams::top_n_sigma, 1.0f))
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sample, typical_p, with(&SamplingParams::typical_p, 0.9f))
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sample, xtc, with(&SamplingParams::xtc_probability, 0.5f))
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(sample, mirostat, with(&SamplingParams::mirostat_tau, 5.0f))
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace trellis

@@ -34,8 +34,11 @@ SamplingParams read_sampling(const JsonObject& root) {
   sampling.top_k = static_cast<int>(std::max<int64_t>(top_k, 0));
   sampling.top_p = number_or(root, "top_p", kLeast, 1.0, sampling.top_p);
   sampling.min_p = number_or(root, "min_p", 0.0, 1.0, sampling.min_p);
+  sampling.typical_p = number_or(root, "typical_p", kLeast, 1.0, sampling.typical_p);
   sampling.repetition_penalty =
       number_or(root, "repetition_penalty", kLeast, kMostPenalty, sampling.repetition_penalty);
+  sampling.no_repeat_ngram_size =
+      static_cast<int>(root.optional_int("no_repeat_ngram_size", 0, INT32_MAX).value_or(0));
   if (!root.optional_bool("do_sample").value_or(true)) sampling.temperature = 0.0f;
   return sampling;
 }

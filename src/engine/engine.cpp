@@ -17,6 +17,7 @@
 #include "engine/scheduler.h"
 #include "sampling/validate.h"
 #include "text/chat_template.h"
+#include "text/token_search.h"
 #include "text/tokenizer.h"
 
 #include <algorithm>
@@ -269,6 +270,10 @@ std::optional<ApiError> EngineImpl::check(const Request& request) const {
 Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
   if (failed_.load()) return ApiError{503, "engine_failed", "the engine has stopped", ""};
   if (auto error = check(request)) return *error;
+  SamplingParams& sampling = request.sampling;
+  if (sampling.dry_multiplier > 0.0f) {
+    sampling.dry_breaker_ids.merge(tokens_containing(*tokenizer_, sampling.dry_breakers));
+  }
   auto channel = std::make_shared<EventChannel>();
   std::unique_ptr<EventStream> stream = std::make_unique<ChannelStream>(channel);
   Submission submission{std::move(request), std::move(channel)};

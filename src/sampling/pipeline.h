@@ -1,26 +1,35 @@
-// The order in which the transforms of a request apply: one table, in pipeline.cpp.
+// The order in which the transforms of a request apply: two tables, in pipeline.cpp.
 #pragma once
 
 #include "sampling/candidates.h"
-#include "sampling/token_counts.h"
+#include "sampling/sampling_state.h"
 #include "trellis/sampling_params.h"
+
+#include <optional>
+#include <string_view>
 
 namespace trellis {
 
+/// The parameter that names the step, or its family: "temperature", "top_k", "xtc" and so on.
+std::string_view sampling_step_name(SamplingStep step);
+/// Nothing for another name.
+std::optional<SamplingStep> parse_sampling_step(std::string_view name);
+
 /// Applies every transform that the parameters switch on. Temperature must be above 0.
 void apply_transforms(
-    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+    const SamplingParams& params, const SamplingState& state, Candidates& candidates
 );
 
 /// Whether any of these is switched on.
 bool has_preferences(const SamplingParams& params);
 
-/// Whether the device's choice (backend/token_choice.h) knows every transform that is switched on.
+/// Whether the device's choice (backend/token_choice.h) knows every transform that is switched on,
+/// in the order in which they apply.
 bool device_knows_transforms(const SamplingParams& params);
 
 /// Those that change which token is the most probable: all that greedy choice needs.
 void apply_preferences(
-    const SamplingParams& params, const TokenCounts& counts, Candidates& candidates
+    const SamplingParams& params, const SamplingState& state, Candidates& candidates
 );
 
 }  // namespace trellis

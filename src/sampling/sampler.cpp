@@ -3,6 +3,8 @@
 #include "base/philox.h"
 #include "sampling/largest.h"
 #include "sampling/pipeline.h"
+#include "sampling/transforms/ban_tokens.h"
+#include "sampling/transforms/mirostat.h"
 #include "sampling/transforms/penalties.h"
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <bit>
 #include <optional>
 #include <random>
+#include <unordered_set>
 
 namespace trellis {
 namespace {
@@ -40,9 +43,10 @@ std::array<float, 33> make_noise_bounds() {
 }  // namespace
 
 Sampler::Sampler(const SamplingParams& params, int64_t vocab_size, std::span<const int32_t> prompt)
-    : params_(params), vocab_size_(vocab_size), seed_(params.seed ? *params.seed : random_seed()) {
-  for (const int32_t token : prompt) ++counts_[token];
-}
+    : params_(params),
+      vocab_size_(vocab_size),
+      seed_(params.seed ? *params.seed : random_seed()),
+      state_{TokenHistory({prompt.begin(), prompt.end()}), first_mirostat_mu(params)} {}
 
 int32_t Sampler::sample(const SampleRequest& request) {
   const auto vocab = std::min(request.logits.size(), static_cast<size_t>(vocab_size_));
@@ -51,18 +55,14 @@ int32_t Sampler::sample(const SampleRequest& request) {
     if (const auto token = most_probable(request.logits.first(vocab))) return *token;
   }
   candidates_.assign(request.logits.first(vocab));
-  for (const int32_t id : request.banned) {
-    if (id >= 0 && static_cast<size_t>(id) < vocab) {
-      candidates_.items()[static_cast<size_t>(id)].logit = -INFINITY;
-    }
-  }
+  ban_tokens(request.banned, candidates_);
   if (is_greedy) {
-    apply_preferences(params_, counts_, candidates_);
+    apply_preferences(params_, state_, candidates_);
     const auto& items = candidates_.items();
     const auto best = std::min_element(items.begin(), items.end(), more_probable);
     return best->logit > -INFINITY ? best->id : lowest_allowed(request.banned);
   }
-  apply_transforms(params_, counts_, candidates_);
+  apply_transforms(params_, state_, candidates_);
   const std::optional<int32_t> token = draw();
   return token ? *token : lowest_allowed(request.banned);
 }
@@ -97,8 +97,11 @@ std::optional<int32_t> Sampler::draw() const {
 }
 
 int32_t Sampler::lowest_allowed(std::span<const int32_t> banned) const {
+  const auto contains = [](std::span<const int32_t> ids, int32_t id) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
   for (int32_t id = 0; id < vocab_size_; ++id) {
-    if (std::find(banned.begin(), banned.end(), id) == banned.end()) return id;
+    if (!contains(banned, id) && !contains(params_.banned_tokens, id)) return id;
   }
   return 0;
 }
@@ -108,8 +111,10 @@ bool Sampler::suits_device() const {
 }
 
 TokenChoice Sampler::device_choice(
-    int32_t row, std::span<const int32_t> banned, std::vector<TokenEdit>& edits
+    int32_t row, std::span<const int32_t> banned_now, std::vector<TokenEdit>& edits
 ) const {
+  std::vector<int32_t> banned(banned_now.begin(), banned_now.end());
+  banned.insert(banned.end(), params_.banned_tokens.begin(), params_.banned_tokens.end());
   const auto& biases = params_.logit_bias;
   const auto is_banned = [&](int32_t id) {
     return std::find(banned.begin(), banned.end(), id) != banned.end();
@@ -124,19 +129,20 @@ TokenChoice Sampler::device_choice(
     }
     edits.push_back(edit);
   };
-  const bool has_penalties = penalizes(params_);
-  if (has_penalties) {
-    for (const auto& [id, count] : counts_) add(penalty_edit(params_, id, count));
+  std::unordered_set<int32_t> penalized;
+  if (penalizes(params_)) {
+    for (const TokenEdit& edit : penalty_edits(params_, state_.history)) {
+      penalized.insert(edit.id);
+      add(edit);
+    }
   }
-  // An id that has come has its edit already, where there are penalties.
-  const auto is_new = [&](int32_t id) { return !has_penalties || !counts_.contains(id); };
+  const auto is_new = [&](int32_t id) { return !penalized.contains(id); };
   for (const auto& [id, bias] : biases) {
     if (is_new(id)) add({.id = id});
   }
-  for (size_t i = 0; i < banned.size(); ++i) {
-    const auto before = banned.first(i);
-    const bool repeats = std::find(before.begin(), before.end(), banned[i]) != before.end();
-    if (!repeats && !biases.contains(banned[i]) && is_new(banned[i])) add({.id = banned[i]});
+  for (auto it = banned.begin(); it != banned.end(); ++it) {
+    const bool repeats = std::find(banned.begin(), it, *it) != it;
+    if (!repeats && !biases.contains(*it) && is_new(*it)) add({.id = *it});
   }
 
   TokenChoice choice;
@@ -152,7 +158,10 @@ TokenChoice Sampler::device_choice(
 }
 
 void Sampler::accept(int32_t token) {
-  ++counts_[token];
+  if (params_.mirostat_tau > 0.0f && params_.temperature > 0.0f) {
+    state_.mirostat_mu = next_mirostat_mu(params_, state_.mirostat_mu, candidates_, token);
+  }
+  state_.history.append(token);
   ++position_;
 }
 

@@ -3,7 +3,7 @@
 
 #include "backend/token_choice.h"
 #include "sampling/candidates.h"
-#include "sampling/token_counts.h"
+#include "sampling/sampling_state.h"
 #include "trellis/sampling_params.h"
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace trellis {
 
-/// The logits of one position, and ids that must not come.
+/// The logits of one position, and ids that must not come there, beside
+/// SamplingParams::banned_tokens.
 struct SampleRequest {
   std::span<const float> logits;  // [vocab]
   std::span<const int32_t> banned;
@@ -42,7 +43,7 @@ class Sampler {
   /// The choice where no token is possible: the lowest id that is not banned.
   int32_t lowest_allowed(std::span<const int32_t> banned) const;
 
-  /// Notes that the token was appended.
+  /// Notes that the token was appended: what sample() or a device chose, once after each.
   void accept(int32_t token);
 
  private:
@@ -53,7 +54,7 @@ class Sampler {
   int64_t vocab_size_;
   uint64_t seed_;
   uint32_t position_ = 0;
-  TokenCounts counts_;
+  SamplingState state_;
   Candidates candidates_;
 };
 

@@ -84,6 +84,18 @@ INSTANTIATE_TEST_SUITE_P(
             "LogitBiasOfOneWord", {"generate", "--prompt", "a", "--logit-bias", "x"}, 2, {"ID=BIAS"}
         },
         WrongUsage{
+            "UnknownSamplerInTheOrder",
+            {"generate", "--prompt", "a", "--sampler-order", "top_k,heat"},
+            2,
+            {"--sampler-order", "temperature", "\"top_k,heat\""}
+        },
+        WrongUsage{
+            "SamplerTwiceInTheOrder",
+            {"generate", "--prompt", "a", "--sampler-order", "top_k,top_k"},
+            1,
+            {"sampler_order names top_k twice"}
+        },
+        WrongUsage{
             "NoTokens",
             {"generate", "--prompt", "a", "--max-tokens", "0"},
             2,

@@ -34,6 +34,7 @@ TEST(GenerationConfig, ReadsEveryField) {
       "generation_config.json",
       R"({"bos_token_id": 3, "eos_token_id": [1, 2], "do_sample": true, "temperature": 0.5,
           "top_k": 20, "top_p": 0.75, "min_p": 0.125, "repetition_penalty": 1.25,
+          "no_repeat_ngram_size": 3, "typical_p": 0.625,
           "transformers_version": "5.0"})"
   );
 
@@ -46,6 +47,8 @@ TEST(GenerationConfig, ReadsEveryField) {
   EXPECT_EQ(config.sampling.top_p, 0.75f);
   EXPECT_EQ(config.sampling.min_p, 0.125f);
   EXPECT_EQ(config.sampling.repetition_penalty, 1.25f);
+  EXPECT_EQ(config.sampling.typical_p, 0.625f);
+  EXPECT_EQ(config.sampling.no_repeat_ngram_size, 3);
 }
 
 TEST(GenerationConfig, IsGreedyWhereSamplingIsSwitchedOff) {

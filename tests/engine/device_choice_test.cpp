@@ -59,6 +59,24 @@ TEST_F(DeviceChoice, IsTheHostsForSeededAnswers) {
   expect_equal_answers({seeded(1.0f, 1), cut, penalized});
 }
 
+/// The device would choose otherwise: what it does not know must not be left out.
+TEST_F(DeviceChoice, IsTheHostsWhereTheDeviceDoesNotKnowATransform) {
+  SamplingParams typical = seeded(1.0f, 4);
+  typical.typical_p = 0.2f;
+  SamplingParams excluding = seeded(1.5f, 5);
+  excluding.xtc_probability = 1.0f;
+  excluding.xtc_threshold = 0.02f;
+  SamplingParams dry = seeded(0.0f, 6);
+  dry.dry_multiplier = 5.0f;
+  dry.dry_allowed_length = 1;
+  SamplingParams mirostat = seeded(1.5f, 7);
+  mirostat.mirostat_tau = 1.0f;
+  SamplingParams reordered = seeded(3.0f, 8);
+  reordered.top_p = 0.5f;
+  reordered.sampler_order = {SamplingStep::kTopP, SamplingStep::kTemperature};
+  expect_equal_answers({typical, excluding, dry, mirostat, reordered});
+}
+
 TEST_F(DeviceChoice, KeepsStopTokensBackUntilEnoughTokensHaveCome) {
   Request request = asking(seeded(0.0f, 0), false);
   request.ignore_eos = false;

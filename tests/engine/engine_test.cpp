@@ -95,6 +95,23 @@ TEST_F(EngineTest, GoesOnPastTheStopTokenWhenAskedTo) {
   EXPECT_EQ(answer.token_ids[8], 2);
 }
 
+TEST_F(EngineTest, FindsTheTokensOfDrysBreakers) {
+  const int32_t first = encode("a").front();
+  const int32_t second = encode("b").front();
+  Request request = greedy(hello());
+  request.ignore_eos = true;
+  request.max_tokens = 8;
+  request.sampling.logit_bias = {{first, 100.0f}, {second, 70.0f}};
+  request.sampling.dry_multiplier = 50.0f;
+  request.sampling.dry_allowed_length = 1;
+  const std::vector<int32_t> repeated(8, first);
+
+  EXPECT_NE(collect(engine_->submit(request)).token_ids, repeated);
+
+  request.sampling.dry_breakers = {engine_->tokenizer().decode(std::vector{first}, true)};
+  EXPECT_EQ(collect(engine_->submit(request)).token_ids, repeated);
+}
+
 TEST_F(EngineTest, ReportsLogProbabilitiesOfTheRawModel) {
   Request request = greedy(hello());
   request.logprobs = 3;

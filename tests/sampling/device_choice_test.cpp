@@ -39,19 +39,33 @@ std::vector<TokenEdit> edits_of(
   return edits;
 }
 
+void expect_edits_as_on_the_host(const SamplingParams& params) {
+  Candidates candidates;
+  candidates.assign(kLogits);
+  apply_preferences(params, {TokenHistory(kPrompt)}, candidates);
+
+  const std::vector<float> logits = edited(edits_of(params));
+
+  for (size_t i = 0; i < logits.size(); ++i) EXPECT_EQ(logits[i], candidates.items()[i].logit);
+}
+
 TEST(DeviceChoice, EditsAsBiasAndPenaltiesDo) {
   SamplingParams params;
   params.logit_bias = {{2, 0.37f}, {4, -1.3f}};
   params.repetition_penalty = 1.3f;
   params.presence_penalty = 0.21f;
   params.frequency_penalty = 0.117f;
-  Candidates candidates;
-  candidates.assign(kLogits);
-  apply_preferences(params, {{1, 1}, {2, 2}, {5, 1}, {6, 3}}, candidates);
+  expect_edits_as_on_the_host(params);
+}
 
-  const std::vector<float> logits = edited(edits_of(params));
-
-  for (size_t i = 0; i < logits.size(); ++i) EXPECT_EQ(logits[i], candidates.items()[i].logit);
+TEST(DeviceChoice, EditsAsPenaltiesWithARangeDo) {
+  SamplingParams params;
+  params.logit_bias = {{1, 0.37f}, {6, -1.3f}};
+  params.repetition_penalty = 1.3f;
+  params.frequency_penalty = 0.117f;
+  params.penalty_range = 2;
+  params.penalty_decay = 4;
+  expect_edits_as_on_the_host(params);
 }
 
 TEST(DeviceChoice, BansEachIdOnceWhateverElseHappensToIt) {
@@ -63,6 +77,63 @@ TEST(DeviceChoice, BansEachIdOnceWhateverElseHappensToIt) {
 
   for (const size_t id : {1u, 2u, 3u, 7u}) EXPECT_EQ(logits[id], -INFINITY);
 }
+
+TEST(DeviceChoice, BansWhatTheRequestAndTheMomentBan) {
+  SamplingParams params;
+  params.banned_tokens = {4, 2, 4};
+  params.logit_bias = {{2, 5.0f}};
+  params.presence_penalty = 0.5f;
+
+  const std::vector<float> logits = edited(edits_of(params, {2, 7}));
+
+  for (const size_t id : {2u, 4u, 7u}) EXPECT_EQ(logits[id], -INFINITY);
+  EXPECT_EQ(logits[3], kLogits[3]);
+}
+
+struct OnlyOnHost {
+  const char* name;
+  void (*switch_on)(SamplingParams&);
+};
+
+/// Requests with what a device does not know must keep the host's way.
+class HostTransform : public testing::TestWithParam<OnlyOnHost> {};
+
+TEST_P(HostTransform, KeepsTheHostsWay) {
+  SamplingParams params;
+  params.top_p = 0.9f;
+  EXPECT_TRUE(Sampler(params, 8, kPrompt).suits_device());
+
+  GetParam().switch_on(params);
+  EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
+}
+
+TEST(DeviceChoice, KeepsTheHostsWayForAnotherOrderOfWhatIsSwitchedOn) {
+  SamplingParams params;
+  params.top_p = 0.9f;
+  params.top_k = 5;
+  params.sampler_order = {SamplingStep::kTopP, SamplingStep::kTopK};
+  EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
+
+  params.sampler_order = {SamplingStep::kTopK, SamplingStep::kMinP, SamplingStep::kTopP};
+  EXPECT_TRUE(Sampler(params, 8, kPrompt).suits_device());
+
+  params.min_p = 0.1f;
+  EXPECT_FALSE(Sampler(params, 8, kPrompt).suits_device());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    DeviceChoice, HostTransform,
+    testing::Values(
+        OnlyOnHost{"NoRepeatNgram", [](SamplingParams& p) { p.no_repeat_ngram_size = 3; }},
+        OnlyOnHost{"TypicalP", [](SamplingParams& p) { p.typical_p = 0.9f; }},
+        OnlyOnHost{"TopNSigma", [](SamplingParams& p) { p.top_n_sigma = 1.0f; }},
+        OnlyOnHost{"DynamicTemperature", [](SamplingParams& p) { p.temperature_range = 0.5f; }},
+        OnlyOnHost{"Xtc", [](SamplingParams& p) { p.xtc_probability = 0.5f; }},
+        OnlyOnHost{"Dry", [](SamplingParams& p) { p.dry_multiplier = 0.8f; }},
+        OnlyOnHost{"Mirostat", [](SamplingParams& p) { p.mirostat_tau = 5.0f; }}
+    ),
+    [](const auto& instance) { return instance.param.name; }
+);
 
 TEST(DeviceChoice, EditsNothingByDefault) {
   EXPECT_TRUE(edits_of({}).empty());

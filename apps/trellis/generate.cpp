@@ -35,6 +35,7 @@ struct GenerateArguments {
   int64_t max_tokens = 256;
   int64_t min_tokens = 0;
   std::vector<std::string> stop;
+  std::vector<int32_t> stop_tokens;
   int logprobs = -1;
   bool ignore_eos = false;
   bool json = false;
@@ -96,6 +97,7 @@ Request make_request(const GenerateArguments& arguments, const Engine& engine) {
   request.max_tokens = arguments.max_tokens;
   request.min_tokens = arguments.min_tokens;
   request.stop_strings = arguments.stop;
+  request.stop_token_ids = arguments.stop_tokens;
   request.ignore_eos = arguments.ignore_eos;
   request.logprobs = arguments.logprobs;
   return request;
@@ -224,6 +226,14 @@ RunVerb define_generate(CLI::App& command) {
       ->group(kAnswerGroup);
   command.add_option("--stop", arguments->stop, "End where this text would come; may be repeated")
       ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->group(kAnswerGroup);
+  whole_number(
+      command.add_option(
+          "--stop-token", arguments->stop_tokens, "End at token ID, too; may be repeated"
+      ),
+      0, INT32_MAX
+  )
       ->allow_extra_args(false)
       ->group(kAnswerGroup);
   command.add_flag("--ignore-eos", arguments->ignore_eos, "Go on where the model would stop")

@@ -36,6 +36,100 @@ TEST(Program, VersionIsPrinted) {
   EXPECT_THAT(result.out, StartsWith("trellis 0."));
 }
 
+TEST(Generate, EndsAtAGivenStopToken) {
+  const std::vector<std::string> command = {
+      "generate",          "-m", kModel,         "--prompt",      "Once upon a time",
+      "--max-tokens",      "6",  "--ignore-eos", "--temperature", "0",
+      "--no-repeat-ngram", "1",  "--json"
+  };
+  const Json whole = document_of(run_program(command));
+  std::vector<std::string> stopping = command;
+  stopping.insert(stopping.end(), {"--stop-token", whole["token_ids"][3].dump()});
+
+  const Json stopped = document_of(run_program(stopping));
+
+  EXPECT_EQ(stopped["finish_reason"], "stop");
+  EXPECT_EQ(stopped["token_ids"].size(), 4U);
+}
+
+TEST(Generate, TakesEverySamplingOption) {
+  const std::vector<std::string> command = {
+      "generate",
+      "-m",
+      kModel,
+      "--prompt",
+      "Once upon a time",
+      "--max-tokens",
+      "20",
+      "--temperature",
+      "1.2",
+      "--temperature-range",
+      "0.4",
+      "--temperature-exponent",
+      "1.5",
+      "--top-n-sigma",
+      "3",
+      "--top-k",
+      "200",
+      "--typical-p",
+      "0.95",
+      "--top-p",
+      "0.98",
+      "--min-p",
+      "0.001",
+      "--xtc-probability",
+      "0.3",
+      "--xtc-threshold",
+      "0.1",
+      "--mirostat-tau",
+      "5",
+      "--mirostat-eta",
+      "0.2",
+      "--repetition-penalty",
+      "1.1",
+      "--presence-penalty",
+      "0.1",
+      "--frequency-penalty",
+      "0.1",
+      "--penalty-range",
+      "32",
+      "--penalty-decay",
+      "32",
+      "--dry-multiplier",
+      "0.8",
+      "--dry-base",
+      "1.5",
+      "--dry-allowed-length",
+      "3",
+      "--dry-range",
+      "64",
+      "--dry-breaker",
+      ".",
+      "--dry-breaker",
+      "\n",
+      "--no-repeat-ngram",
+      "4",
+      "--ban-token",
+      "7",
+      "--ban-token",
+      "8",
+      "--logit-bias",
+      "9=-1",
+      "--sampler-order",
+      "min_p,temperature",
+      "--seed",
+      "3",
+      "--ignore-eos",
+      "--json"
+  };
+
+  const Json first = document_of(run_program(command));
+  const Json again = document_of(run_program(command));
+
+  EXPECT_EQ(first["token_ids"].size(), 20U);
+  EXPECT_EQ(first["token_ids"], again["token_ids"]);
+}
+
 TEST(Generate, ReportsTokensAndTimings) {
   const Json document = document_of(run_program(
       {"generate", "-m", kModel, "--prompt", "Once upon a time", "--max-tokens", "5",

@@ -51,7 +51,7 @@ class Driver {
     watch.start();
     const auto planned = scheduler_.plan();
     runner_.compute(Scheduler::make_step(planned));
-    Scheduler::commit(planned);
+    scheduler_.commit(planned);
     watch.stop();
     if (!runner_.chooses_tokens()) {
       for (Sequence& sequence : sequences_) sequence.append(1);

@@ -2,8 +2,6 @@
 // beside it, however its prompt is cut into steps, and on any number of threads.
 #include "engine/engine_harness.h"
 
-#include <cstring>
-
 namespace trellis {
 namespace {
 
@@ -49,19 +47,6 @@ Request sampled(const Engine& engine, const std::string& text, uint64_t seed) {
   request.max_tokens = 16;
   request.logprobs = 3;
   return request;
-}
-
-void expect_same(const Event& answer, const Event& expected) {
-  ASSERT_EQ(answer.token_ids, expected.token_ids);
-  EXPECT_EQ(answer.text, expected.text);
-  ASSERT_EQ(answer.logprobs.size(), expected.logprobs.size());
-  for (size_t i = 0; i < answer.logprobs.size(); ++i) {
-    const TokenLogprob& a = answer.logprobs[i];
-    const TokenLogprob& b = expected.logprobs[i];
-    EXPECT_EQ(std::memcmp(&a.logprob, &b.logprob, sizeof(float)), 0)
-        << "token " << i << ": " << a.logprob << " and " << b.logprob;
-    EXPECT_EQ(a.top, b.top) << "token " << i;
-  }
 }
 
 /// Alone on one thread, the prompt in one step.

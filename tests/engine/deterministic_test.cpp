@@ -5,8 +5,6 @@
 
 #include <gmock/gmock.h>
 
-#include <cstring>
-
 namespace trellis {
 namespace {
 
@@ -26,16 +24,6 @@ Request asking(std::vector<int32_t> prompt) {
   request.max_tokens = 4;
   request.logprobs = 0;
   return request;
-}
-
-void expect_same(const Event& answer, const Event& expected) {
-  ASSERT_EQ(answer.token_ids, expected.token_ids);
-  ASSERT_EQ(answer.logprobs.size(), expected.logprobs.size());
-  for (size_t i = 0; i < answer.logprobs.size(); ++i) {
-    const float a = answer.logprobs[i].logprob;
-    const float b = expected.logprobs[i].logprob;
-    EXPECT_EQ(std::memcmp(&a, &b, sizeof(float)), 0) << "token " << i << ": " << a << ", " << b;
-  }
 }
 
 TEST(Deterministic, AnswersDoNotDependOnWhatRunsBesideThem) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -68,5 +69,19 @@ class EngineTest : public testing::Test {
   }
   inline static Engine* engine_ = nullptr;
 };
+
+/// Compares all of two answers, log probabilities by their bits.
+inline void expect_same(const Event& answer, const Event& expected) {
+  ASSERT_EQ(answer.token_ids, expected.token_ids);
+  EXPECT_EQ(answer.text, expected.text);
+  ASSERT_EQ(answer.logprobs.size(), expected.logprobs.size());
+  for (size_t i = 0; i < answer.logprobs.size(); ++i) {
+    const TokenLogprob& a = answer.logprobs[i];
+    const TokenLogprob& b = expected.logprobs[i];
+    EXPECT_EQ(std::memcmp(&a.logprob, &b.logprob, sizeof(float)), 0)
+        << "token " << i << ": " << a.logprob << " and " << b.logprob;
+    EXPECT_EQ(a.top, b.top) << "token " << i;
+  }
+}
 
 }  // namespace trellis

@@ -32,16 +32,6 @@ Request asking(size_t prompt_tokens, size_t different_from) {
   return request;
 }
 
-void expect_same(const Event& answer, const Event& expected) {
-  EXPECT_EQ(answer.token_ids, expected.token_ids);
-  EXPECT_EQ(answer.text, expected.text);
-  ASSERT_EQ(answer.logprobs.size(), expected.logprobs.size());
-  for (size_t i = 0; i < answer.logprobs.size(); ++i) {
-    EXPECT_EQ(answer.logprobs[i].logprob, expected.logprobs[i].logprob) << "token " << i;
-    EXPECT_EQ(answer.logprobs[i].top, expected.logprobs[i].top) << "token " << i;
-  }
-}
-
 struct Case {
   const char* name;
   const char* cache_type;

@@ -3,21 +3,19 @@
 #include "backend/token_choice.h"
 #include "sampling/weight_sum.h"
 
-#include <cmath>
-
 namespace trellis {
 
 double entropy(const Candidates& candidates) {
   // The mean of -log p, where -log p = distance + log(sum of weights).
   const float best = candidates.max_logit();
-  const auto total = static_cast<double>(weight_sum(candidates, best));
+  const int64_t total = weight_sum(candidates, best);
   double weighted_distances = 0.0;
   for (const Candidate& item : candidates.items()) {
     const float distance = distance_behind(best, item.logit);
     const auto weight = static_cast<double>(token_weight(distance));
     if (weight > 0.0) weighted_distances += weight * static_cast<double>(distance);
   }
-  return weighted_distances / total + std::log(total / static_cast<double>(kWeightOne));
+  return weighted_distances / static_cast<double>(total) + log_weight_sum(total);
 }
 
 }  // namespace trellis

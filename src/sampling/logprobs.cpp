@@ -4,16 +4,13 @@
 #include "sampling/candidates.h"
 #include "sampling/weight_sum.h"
 
-#include <cmath>
-
 namespace trellis {
 
 TokenLogprob raw_logprob(std::span<const float> logits, int32_t token, int top) {
   Candidates candidates;
   candidates.assign(logits);
   const float best = candidates.max_logit();
-  const auto total = static_cast<double>(weight_sum(candidates, best));
-  const double log_total = best + std::log(total / kWeightOne);
+  const double log_total = best + log_weight_sum(weight_sum(candidates, best));
 
   TokenLogprob result;
   result.token_id = token;

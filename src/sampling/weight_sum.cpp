@@ -1,7 +1,5 @@
 #include "sampling/weight_sum.h"
 
-#include "backend/token_choice.h"
-
 #include <array>
 
 namespace trellis {

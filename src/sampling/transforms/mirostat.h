@@ -22,8 +22,8 @@ inline float first_mirostat_mu(const SamplingParams& params) {
 /// Surprises are -log2 p. The most probable token stays, however small mu is.
 inline void apply_mirostat(float mu, Candidates& candidates) {
   const float best = candidates.max_logit();
-  const double total = static_cast<double>(weight_sum(candidates, best)) / kWeightOne;
-  const double most = static_cast<double>(mu) * std::numbers::ln2 - std::log(total);
+  const double log_total = log_weight_sum(weight_sum(candidates, best));
+  const double most = static_cast<double>(mu) * std::numbers::ln2 - log_total;
   std::erase_if(candidates.items(), [&](const Candidate& item) {
     return static_cast<double>(distance_behind(best, item.logit)) > std::fmax(most, 0.0);
   });
@@ -41,10 +41,9 @@ inline float next_mirostat_mu(
   });
   if (drawn == items.end() || drawn->logit == -INFINITY) return mu;
   const float best = candidates.max_logit();
-  const double total = static_cast<double>(weight_sum(candidates, best)) / kWeightOne;
+  const double log_total = log_weight_sum(weight_sum(candidates, best));
   const double surprise =
-      (static_cast<double>(distance_behind(best, drawn->logit)) + std::log(total)) /
-      std::numbers::ln2;
+      (static_cast<double>(distance_behind(best, drawn->logit)) + log_total) / std::numbers::ln2;
   return mu - params.mirostat_eta * (static_cast<float>(surprise) - params.mirostat_tau);
 }
 

@@ -22,7 +22,7 @@ inline void apply_typical_p(float p, Candidates& candidates) {
   };
   const float best = candidates.max_logit();
   const int64_t total = weight_sum(candidates, best);
-  const double log_total = std::log(static_cast<double>(total) / static_cast<double>(kWeightOne));
+  const double log_total = log_weight_sum(total);
   const double expected = entropy(candidates);
   std::vector<Token> tokens;
   tokens.reserve(candidates.size());

@@ -105,7 +105,7 @@ struct ResidualStream {
   const PackedLinear* unfinished = nullptr;  // the layer of which addend holds what its backend has
                                              // computed so far; null: its outputs
   Tensor parts;  // [Ops::stream_parts() * tokens, hidden] fp32, for what has no place in addend
-  int num_parts = 0;  // how many of them hold what addend would; 0: addend does
+  int num_parts = 1;  // that add up to the addend; several stand in parts
 };
 
 /// How a layer reads the residual stream: normalised.

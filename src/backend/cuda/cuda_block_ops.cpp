@@ -76,7 +76,7 @@ void CudaOps::leave_in_stream(
   const int64_t rows = stream.x.rows();
   const int parts = segments_of(layers, rows, pass).count;
   TRELLIS_CHECK(parts == 1 || stream.parts.rows() >= parts * rows, "room for the parts");
-  stream.num_parts = parts == 1 ? 0 : parts;
+  stream.num_parts = parts;
   stream.has_addend = true;
   stream.unfinished = &layer;
   const Exl3Products products[] = {unfinished_products(stream)};
@@ -85,9 +85,8 @@ void CudaOps::leave_in_stream(
 
 Exl3Products CudaOps::unfinished_products(const ResidualStream& stream) const {
   const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
-  const bool in_parts = stream.num_parts > 0;
-  const Tensor& inner = in_parts ? stream.parts : stream.addend;
-  return products_of(matrix, floats(inner), in_parts ? stream.num_parts : 1, stream.x.rows());
+  const Tensor& inner = stream.num_parts > 1 ? stream.parts : stream.addend;
+  return products_of(matrix, floats(inner), stream.num_parts, stream.x.rows());
 }
 
 int64_t CudaOps::stream_parts(int64_t rows, int64_t dim, int64_t inputs) const {

@@ -64,7 +64,9 @@ class RandomStream {
     const Shape size = {shape.rows, shape.hidden};
     stream_.x = random_tensor(op, size, seed + 2);
     stream_.addend = random_tensor(op, size, seed + 3);
-    stream_.parts = op.allocate_stream_parts(shape.rows, shape.hidden, kMostLayerInputs);
+    stream_.parts = op.allocate_stream_parts(
+        shape.rows, shape.hidden, std::max(kMostLayerInputs, shape.layer_inputs)
+    );
     norm_.weight = random_tensor(op, {shape.hidden}, seed + 4);
     norm_.epsilon = 1e-5f;
     norm_.normed = op.allocate(size);
@@ -140,6 +142,8 @@ OpGroup norm_linear_group_group() {
   add(kMul1, kMul1, {4224, 2});
   // So many inputs that a kernel may sum them in parts.
   add(kMul1, kMul1, {256, 20, Before::kLayer, true, 1200});
+  // And more than the kernel for few rows takes.
+  add(kMul1, kMul1, {256, 3, Before::kLayer, true, 16640});
   return group;
 }
 

@@ -47,6 +47,7 @@ CudaOps::Inputs CudaOps::round_normed(
   problem.epsilon = norm.epsilon;
   problem.rows = rows;
   problem.dim = stream.x.row_size();
+  problem.warp_blocks = norm_stage_blocks(rows, problem.dim);
   TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
   problem.num_matrices = static_cast<int>(layers.size());
   Inputs inputs = room_for_inputs(layers, rows, pass);
@@ -74,7 +75,7 @@ void CudaOps::leave_in_stream(
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   const CudaLinear* layers[] = {&layer};
   const int64_t rows = stream.x.rows();
-  const int parts = segments_of(layers, rows, pass).count;
+  const int parts = pass.segments.count;
   TRELLIS_CHECK(parts == 1 || stream.parts.rows() >= parts * rows, "room for the parts");
   stream.num_parts = parts;
   stream.has_addend = true;
@@ -90,10 +91,7 @@ Exl3Products CudaOps::unfinished_products(const ResidualStream& stream) const {
 }
 
 int64_t CudaOps::stream_parts(int64_t rows, int64_t dim, int64_t inputs) const {
-  if (!limits_.has_wgmma || rows <= independent_rows()) return 0;
-  constexpr int64_t kMostChunkInputs = 256;
-  const int64_t padded = (inputs + kMostChunkInputs - 1) / kMostChunkInputs * kMostChunkInputs;
-  const int64_t most = most_wgmma_segments(rows, padded, dim);
+  const int64_t most = is_exact() ? 1 : most_parts(limits_, rows, inputs, dim);
   return most > 1 ? most : 0;
 }
 
@@ -179,6 +177,7 @@ void CudaOps::qkv_rope_store(
   problem.heads = static_cast<int>(args.queries.row_size() / args.head_dim);
   problem.kv_heads = static_cast<int>(args.keys.row_size() / args.head_dim);
   problem.head_dim = args.head_dim;
+  problem.numbers = rope_store_numbers(rows, problem.heads, problem.kv_heads, problem.head_dim);
   exl3_rope_store(stream_, problem);
 }
 

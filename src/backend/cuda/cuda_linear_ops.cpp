@@ -123,12 +123,8 @@ CudaOps::Inputs CudaOps::round_inputs(ConstTensor x, Layers layers, const Pass& 
   return inputs;
 }
 
-WgmmaSegments CudaOps::segments_of(Layers layers, int64_t rows, const Pass& pass) {
-  return pass.by_wgmma ? choose_segments(sizes_of(layers), rows) : WgmmaSegments();
-}
-
 CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows, const Pass& pass) {
-  const int parts = segments_of(layers, rows, pass).count;
+  const int parts = pass.segments.count;
   Products products;
   for (size_t i = 0; i < layers.size(); ++i) {
     const Exl3Matrix& matrix = layers[i]->exl3();
@@ -143,7 +139,7 @@ void CudaOps::multiply(
     const Pass& pass
 ) {
   if (pass.by_wgmma) {
-    multiply_by_wgmma(layers, inputs.staged, products, rows);
+    multiply_by_wgmma(layers, inputs.staged, products, rows, pass);
   } else {
     multiply_by_gemv(layers, inputs.quantized, products, rows, pass.rows);
   }
@@ -177,16 +173,15 @@ void CudaOps::multiply_by_gemv(
 
 void CudaOps::multiply_by_wgmma(
     Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
-    int64_t rows
+    int64_t rows, const Pass& pass
 ) {
   const Exl3Matrix& first = layers[0]->exl3();
-  const LinearPlan plan = plan_linear(limits_, is_exact(), sizes_of(layers), rows);
   WgmmaProblem problem;
   problem.num_matrices = static_cast<int>(layers.size());
   problem.bits = first.layout.bits;
   problem.codebook = first.codebook;
   problem.chunks = static_cast<int>(first.layout.chunks());
-  problem.segments = plan.segments;
+  problem.segments = pass.segments;
   problem.rows = rows;
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.matrices[i].words = layers[i]->exl3().words;
@@ -194,7 +189,7 @@ void CudaOps::multiply_by_wgmma(
     problem.matrices[i].y = products[i].inner;
     problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
   }
-  exl3_wgmma(stream_, problem, plan.tile);
+  exl3_wgmma(stream_, problem, pass.tile);
 }
 
 void CudaOps::exl3_in_passes(

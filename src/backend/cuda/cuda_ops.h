@@ -6,7 +6,6 @@
 #include "backend/cuda/heuristics.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
 #include "backend/cuda/kernels/exl3_stage_input.h"
-#include "backend/cuda/wgmma_tile.h"
 
 #include <cuda_runtime.h>
 
@@ -122,8 +121,6 @@ class CudaOps final : public Ops {
   Inputs round_inputs(ConstTensor x, Layers layers, const Pass& pass);
   /// Memory for the layers' products, in the workspace's current scope.
   Products room_for_products(Layers layers, int64_t rows, const Pass& pass);
-  /// Segments of the inputs that a pass sums by themselves: the parts of its products.
-  static WgmmaSegments segments_of(Layers layers, int64_t rows, const Pass& pass);
   /// Multiplies rounded inputs, all layers in one launch a pass.
   void multiply(
       Layers layers, const Inputs& inputs, std::span<const Exl3Products> products, int64_t rows,
@@ -137,7 +134,7 @@ class CudaOps final : public Ops {
   /// On the tensor cores, whose warps decode the weights.
   void multiply_by_wgmma(
       Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
-      int64_t rows
+      int64_t rows, const Pass& pass
   );
   /// Finishes products, one output each.
   void rotate_outputs(const Products& products, std::span<const Tensor> outputs);

@@ -3,8 +3,11 @@
 #include "backend/cuda/exl3_layout.h"
 #include "backend/cuda/kernels/exl3_dequantize.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
+#include "backend/cuda/kernels/exl3_norm_quantize.h"
+#include "backend/cuda/kernels/exl3_rope_store.h"
 #include "backend/cuda/kernels/exl3_stage_input.h"
 #include "backend/cuda/kernels/flash_attention.h"
+#include "exl3/hadamard.h"
 
 #include <fmt/format.h>
 
@@ -44,13 +47,20 @@ Pass choose_pass(
       if (fits) return {at_once, false};
     }
   }
-  const bool can_stage = limits.has_wgmma && sizes.padded_in <= kMostStageInputs;
-  return can_stage ? Pass{rows, true} : Pass{};
+  if (!limits.has_wgmma || sizes.padded_in > kMostStageInputs) return {};
+  const Exl3Layout layout = input_layout(sizes);
+  Pass pass = {rows, true};
+  pass.segments = wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
+  const int64_t inputs = int64_t{pass.segments.chunks} * layout.chunk_inputs();
+  pass.tile = wgmma_tile(rows, sizes.padded_out, pass.segments.count, inputs, limits.num_sms);
+  return pass;
 }
 
-WgmmaSegments choose_segments(const MatrixSizes& sizes, int64_t rows) {
-  const Exl3Layout layout = input_layout(sizes);
-  return wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
+int64_t most_parts(const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns) {
+  if (!limits.has_wgmma) return 1;
+  constexpr int64_t kMostChunkInputs = 4 * kStepInputs;
+  const int64_t chunks = (inputs + kMostChunkInputs - 1) / kMostChunkInputs;
+  return most_wgmma_segments(rows, chunks * kMostChunkInputs, columns);
 }
 
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out) {
@@ -64,14 +74,9 @@ LinearPlan plan_linear(
     const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows
 ) {
   LinearPlan plan;
-  plan.rows = rows;
-  if (const Pass pass = choose_pass(limits, is_exact, sizes, rows)) {
-    plan.rows = pass.rows;
-    if (!pass.by_wgmma) return plan;
-    plan.kernel = LinearPlan::Kernel::kWgmma;
-    plan.segments = choose_segments(sizes, rows);
-    const int64_t inputs = int64_t{plan.segments.chunks} * input_layout(sizes).chunk_inputs();
-    plan.tile = wgmma_tile(rows, sizes.padded_out, plan.segments.count, inputs, limits.num_sms);
+  plan.pass = choose_pass(limits, is_exact, sizes, rows);
+  if (plan.pass) {
+    plan.kernel = plan.pass.by_wgmma ? LinearPlan::Kernel::kWgmma : LinearPlan::Kernel::kGemv;
     return plan;
   }
   plan.kernel = is_exact ? LinearPlan::Kernel::kDenseSlices : LinearPlan::Kernel::kHalfMatmul;
@@ -82,10 +87,11 @@ LinearPlan plan_linear(
 std::string LinearPlan::to_string() const {
   switch (kernel) {
     case Kernel::kGemv:
-      return fmt::format("exl3_gemv, {} rows a pass", rows);
+      return fmt::format("exl3_gemv, {} rows a pass", pass.rows);
     case Kernel::kWgmma:
       return fmt::format(
-          "exl3_wgmma, tiles of {} x {}, segments: {}", tile.rows, 64 * tile.groups, segments.count
+          "exl3_wgmma, tiles of {} x {}, segments: {}", pass.tile.rows, 64 * pass.tile.groups,
+          pass.segments.count
       );
     case Kernel::kHalfMatmul:
       return fmt::format("exl3_dequantize and half_matmul, {} columns at a time", slice_columns);
@@ -111,6 +117,24 @@ AttentionKernel choose_attention(
   problem.values.bits = sizes.value_bits;
   const bool fits = flash_attention_fits(problem, limits.shared_bytes);
   return fits ? AttentionKernel::kFlash : AttentionKernel::kSpans;
+}
+
+int norm_stage_blocks(int64_t rows, int64_t dim) {
+  // With many rows a warp holds several blocks, so that an SM holds several rows.
+  constexpr int64_t kManyRows = 128;
+  const bool one = rows <= kManyRows && dim <= kMostNormStageNumbers / 2;
+  return one ? 1 : kMostNormStageBlocks;
+}
+
+int rope_store_numbers(int64_t rows, int heads, int kv_heads, int head_dim) {
+  constexpr int64_t kManyRows = 64;
+  int numbers = std::max<int>(exl3::kHadamardBlock, head_dim);
+  const auto divides = [&](int all) { return all * head_dim % (2 * numbers) == 0; };
+  while (rows > kManyRows && 2 * numbers <= kMostRopeStoreNumbers && divides(heads) &&
+         divides(kv_heads)) {
+    numbers *= 2;
+  }
+  return numbers;
 }
 
 std::string describe_block(

@@ -37,8 +37,10 @@ struct MatrixSizes {
 
 /// How a pass over the weights of layers that share an input multiplies its rounded rows.
 struct Pass {
-  int64_t rows = 0;       // that it serves
-  bool by_wgmma = false;  // or by the GEMV
+  int64_t rows = 0;        // that it serves
+  bool by_wgmma = false;   // or by the GEMV
+  WgmmaSegments segments;  // of the inputs: the parts of the products; by the GEMV one
+  WgmmaTile tile;          // by wgmma
 
   explicit operator bool() const { return rows > 0; }
   bool operator==(const Pass&) const = default;
@@ -47,8 +49,8 @@ struct Pass {
 /// None where activations are exact, or the GPU has no wgmma for what the GEMV cannot do.
 Pass choose_pass(const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows);
 
-/// Of the inputs of a product by wgmma.
-WgmmaSegments choose_segments(const MatrixSizes& sizes, int64_t rows);
+/// The most parts that a pass over a matrix of up to so many inputs leaves, whatever its bits.
+int64_t most_parts(const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns);
 
 /// Columns that are decoded at a time, for a matrix that no pass multiplies.
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out);
@@ -58,9 +60,7 @@ struct LinearPlan {
   enum class Kernel : uint8_t { kGemv, kWgmma, kHalfMatmul, kDenseSlices };
 
   Kernel kernel = Kernel::kGemv;
-  int64_t rows = 0;           // of a pass
-  WgmmaSegments segments;     // kWgmma: of the inputs
-  WgmmaTile tile;             // kWgmma
+  Pass pass;                  // kGemv, kWgmma
   int64_t slice_columns = 0;  // kHalfMatmul, kDenseSlices: decoded at a time
 
   bool operator==(const LinearPlan&) const = default;
@@ -88,6 +88,12 @@ std::string to_string(AttentionKernel kernel);
 AttentionKernel choose_attention(
     const DeviceLimits& limits, bool is_exact, const AttentionSizes& sizes, int64_t rows
 );
+
+/// Blocks of 128 numbers of a row of `dim` that a warp of exl3_norm_stage() holds.
+int norm_stage_blocks(int64_t rows, int64_t dim);
+
+/// Numbers of a row that a CTA of exl3_rope_store() holds: whole heads and whole blocks of 128.
+int rope_store_numbers(int64_t rows, int heads, int kv_heads, int head_dim);
 
 /// The products and the attention of a block for so many rows, in a line.
 std::string describe_block(

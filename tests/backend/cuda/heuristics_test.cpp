@@ -95,6 +95,36 @@ TEST(Passes, ServeAnyNumberOfRowsOfEveryFormatBySomething) {
   }
 }
 
+TEST(Passes, LeaveNoMorePartsThanThereIsRoomFor) {
+  for (const int64_t rows : {1, 16, 17, 64, 65, 2048}) {
+    for (const int64_t inputs : {128, 4096, 8320, 14336, 16512, 28672}) {
+      const int64_t most = most_parts(kH100, rows, inputs, 4096);
+      for (int bits = 1; bits <= 8; ++bits) {
+        const Pass pass = choose_pass(kH100, false, mul1(bits, inputs, 4096), rows);
+        EXPECT_LE(pass.segments.count, most) << bits << " bits, rows " << rows << ", " << inputs;
+      }
+    }
+  }
+  EXPECT_EQ(most_parts(kH100, 2048, 14336, 4096), 2);
+  EXPECT_EQ(most_parts(kH100, 1, 28672, 8192), 4);
+  EXPECT_EQ(most_parts(kRtx3090, 2048, 14336, 4096), 1);
+}
+
+TEST(NormStage, HoldsARowWithOneBlockToAWarpOrMore) {
+  EXPECT_EQ(norm_stage_blocks(128, 4096), 1);
+  EXPECT_EQ(norm_stage_blocks(128, 4224), 4);  // too long
+  EXPECT_EQ(norm_stage_blocks(129, 4096), 4);
+}
+
+TEST(RopeStore, GivesACtaWholeHeadsAndWholeBlocksOfALayer) {
+  EXPECT_EQ(rope_store_numbers(64, 32, 8, 128), 128);
+  EXPECT_EQ(rope_store_numbers(65, 32, 8, 128), 512);
+  EXPECT_EQ(rope_store_numbers(65, 6, 2, 128), 256);
+  EXPECT_EQ(rope_store_numbers(65, 4, 1, 128), 128);
+  EXPECT_EQ(rope_store_numbers(65, 4, 2, 256), 512);
+  EXPECT_EQ(rope_store_numbers(65, 4, 2, 64), 128);
+}
+
 TEST(Slices, AreWholeTilesAndNeverMoreThanTheMatrix) {
   EXPECT_EQ(slice_columns(kH100, 4096, 1024), 1024);
   EXPECT_EQ(slice_columns(kH100, 4096, 128256), 16384);

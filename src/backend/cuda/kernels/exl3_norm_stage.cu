@@ -14,13 +14,13 @@
 namespace trellis::cuda {
 namespace {
 
-constexpr int kMostWarpBlocks = 4;
 /// Warps of a CTA, at most: with a block each as many as there are, else as registers allow.
 template <int kWarpBlocks>
 inline constexpr int kMostWarps = kWarpBlocks == 1 ? kMostRowWarps : 16;
 
 static_assert(
-    kMostNormStageNumbers == kMostWarpBlocks * kMostWarps<kMostWarpBlocks> * kBlock,
+    kMostNormStageNumbers == kMostNormStageBlocks * kMostWarps<kMostNormStageBlocks> * kBlock &&
+        kMostNormStageNumbers == 2 * kMostWarps<1> * kBlock,
     "a CTA holds a row"
 );
 
@@ -116,12 +116,11 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
 
 void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
   const int64_t blocks = problem.staged[0].steps / 2;
-  constexpr int64_t kManyRows = 128;
-  const bool one = problem.rows <= kManyRows && blocks <= kMostWarps<1>;
-  const int64_t warps = one ? blocks : (blocks + kMostWarpBlocks - 1) / kMostWarpBlocks;
+  const bool one = problem.warp_blocks == 1;
+  const int64_t warps = (blocks + problem.warp_blocks - 1) / problem.warp_blocks;
   launch(
       stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
-      one ? norm_stage_kernel<1> : norm_stage_kernel<kMostWarpBlocks>, problem
+      one ? norm_stage_kernel<1> : norm_stage_kernel<kMostNormStageBlocks>, problem
   );
 }
 

@@ -12,20 +12,16 @@
 #include "backend/cuda/device/ptx.cuh"
 #include "backend/cuda/kernels/exl3_rope_store.h"
 
-#include <algorithm>
-
 namespace trellis::cuda {
 namespace {
 
-constexpr int kMostBlocks = 4;
-constexpr int kMostNumbers = kMostBlocks * kBlock;  // of a CTA
-constexpr int kMostThreads = kMostNumbers / kLaneNumbers;
+constexpr int kMostThreads = kMostRopeStoreNumbers / kLaneNumbers;
 
 constexpr int kMostHead = 2 * kBlock;
 
 /// The numbers of a CTA on their way, and the angles that turn them.
 struct SharedMemory {
-  alignas(16) float numbers[kMostNumbers];
+  alignas(16) float numbers[kMostRopeStoreNumbers];
   float cosines[kMostHead / 2];
   float sines[kMostHead / 2];
   float warp_squares[kMostThreads / kWarp];
@@ -158,19 +154,13 @@ bool can_rope_store(int head_dim) {
 }
 
 void exl3_rope_store(cudaStream_t stream, const RopeStoreProblem& problem) {
-  int numbers = std::max<int>(kBlock, problem.head_dim);
-  constexpr int64_t kManyRows = 64;
-  const int keys = problem.kv_heads * problem.head_dim;
-  const int queries = problem.heads * problem.head_dim;
-  while (problem.rows > kManyRows && 2 * numbers <= kMostNumbers && keys % (2 * numbers) == 0 &&
-         queries % (2 * numbers) == 0) {
-    numbers *= 2;
-  }
   const int all = (problem.heads + 2 * problem.kv_heads) * problem.head_dim;
-  const dim3 grid(static_cast<unsigned>(problem.rows), static_cast<unsigned>(all / numbers));
+  const dim3 grid(
+      static_cast<unsigned>(problem.rows), static_cast<unsigned>(all / problem.numbers)
+  );
   const bool quantized = problem.key_cache.is_quantized() || problem.value_cache.is_quantized();
   launch(
-      stream, {grid, static_cast<unsigned>(numbers / kLaneNumbers), 0, true},
+      stream, {grid, static_cast<unsigned>(problem.numbers / kLaneNumbers), 0, true},
       quantized ? rope_store_kernel<true> : rope_store_kernel<false>, problem
   );
 }

@@ -11,6 +11,9 @@
 
 namespace trellis::cuda {
 
+/// Numbers of a row that a CTA can hold.
+inline constexpr int kMostRopeStoreNumbers = 512;
+
 /// The outputs of the layers are whole blocks, heads of a size that can_rope_store().
 struct RopeStoreProblem {
   Exl3Products queries;
@@ -31,6 +34,7 @@ struct RopeStoreProblem {
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
+  int numbers = 0;  // of a row, that a CTA holds: whole heads of one layer, and whole blocks
 };
 
 /// Whether heads divide blocks, or the other way round.

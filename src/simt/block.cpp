@@ -38,49 +38,62 @@ std::string describe(const Wait& wait) {
 
 }  // namespace
 
-Block& running_block() {
-  static Block block;
-  return block;
+Processor& processor() {
+  static Processor processor;
+  return processor;
 }
 
 Fiber& current_fiber() {
   return *current;
 }
 
-std::string Block::run_grid(
-    const void* kernel, dim3 grid, dim3 block, std::size_t dynamic_shared_bytes,
-    const std::function<void()>& body
+Block& current_block() {
+  return *current->warp->block;
+}
+
+std::string Processor::run_grid(
+    const void* kernel, dim3 grid, dim3 block, unsigned cluster_blocks,
+    std::size_t dynamic_shared_bytes, const std::function<void()>& body
 ) {
   kernel_ = kernel;
   gridDim = grid;
   blockDim = block;
   body_ = &body;
-  num_threads_ = block.x * block.y * block.z;
-  num_warps_ = (num_threads_ + kWarpLanes - 1) / kWarpLanes;
+  num_blocks_ = cluster_blocks;
+  block_threads_ = block.x * block.y * block.z;
+  block_warps_ = (block_threads_ + kWarpLanes - 1) / kWarpLanes;
+  num_threads_ = num_blocks_ * block_threads_;
+  num_warps_ = num_blocks_ * block_warps_;
   failure_.clear();
   host_ = std::make_unique<Context>();
-  shared_.begin_launch(dynamic_shared_bytes);
+  while (blocks_.size() < num_blocks_) blocks_.push_back(std::make_unique<Block>());
+  for (unsigned i = 0; i < num_blocks_; ++i) blocks_[i]->shared.begin_launch(dynamic_shared_bytes);
   while (fibers_.size() < num_threads_) {
     fibers_.push_back(std::make_unique<Fiber>());
     fibers_.back()->context.start(thread_main);
   }
   for (unsigned z = 0; z < grid.z && failure_.empty(); ++z) {
     for (unsigned y = 0; y < grid.y && failure_.empty(); ++y) {
-      for (unsigned x = 0; x < grid.x && failure_.empty(); ++x) run_block({x, y, z});
+      for (unsigned x = 0; x < grid.x && failure_.empty(); x += num_blocks_) run_blocks({x, y, z});
     }
   }
-  shared_.end_launch();
+  for (unsigned i = 0; i < num_blocks_; ++i) blocks_[i]->shared.end_launch();
   return std::exchange(failure_, {});
 }
 
-void Block::run_block(uint3 index) {
-  start_threads(index);
+void Processor::run_blocks(uint3 first) {
+  start_threads(first);
   ordered_before(&starts_);
   resume(*host_, *fibers_[0]);
   current = nullptr;
   if (num_live_ == 0) {
     ordered_after(&ends_);
-    if (bulk_copies_.any()) failure_ = describe_block() + ": ended with bulk copies on their way";
+    for (unsigned i = 0; i < num_blocks_ && failure_.empty(); ++i) {
+      blockIdx = blocks_[i]->index;
+      if (blocks_[i]->bulk_copies.any()) {
+        failure_ = describe_block() + ": ended with bulk copies on their way";
+      }
+    }
     return;
   }
   for (unsigned i = 0; i < num_threads_; ++i) {
@@ -95,18 +108,26 @@ void Block::run_block(uint3 index) {
   }
 }
 
-void Block::start_threads(uint3 index) {
-  blockIdx = index;
+void Processor::start_threads(uint3 first) {
   num_live_ = num_threads_;
-  shared_.begin_block();
-  bulk_copies_.clear();
-  barrier_ = {};
-  warpgroups_ = {};
-  notice_ = {};
+  cluster_barrier_ = {};
+  for (unsigned i = 0; i < num_blocks_; ++i) {
+    Block& block = *blocks_[i];
+    block.index = {first.x + i, first.y, first.z};
+    block.first_warp = i * block_warps_;
+    block.live = block_threads_;
+    block.barrier = {};
+    block.warpgroups = {};
+    block.notice = {};
+    block.shared.begin_block();
+    block.bulk_copies.clear();
+  }
   for (unsigned w = 0; w < num_warps_; ++w) {
     Warp& warp = warps_[w];
-    const unsigned lanes = std::min<unsigned>(kWarpLanes, num_threads_ - w * kWarpLanes);
+    const unsigned in_block = w % block_warps_;
+    const unsigned lanes = std::min<unsigned>(kWarpLanes, block_threads_ - in_block * kWarpLanes);
     warp.index = w;
+    warp.block = blocks_[w / block_warps_].get();
     warp.launched = lanes == kWarpLanes ? 0xFFFFFFFFu : (1u << lanes) - 1;
     warp.runnable = warp.launched;
     warp.ended = 0;
@@ -114,41 +135,54 @@ void Block::start_threads(uint3 index) {
   }
   for (unsigned i = 0; i < num_threads_; ++i) {
     Fiber& fiber = *fibers_[i];
-    fiber.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
-    fiber.warp = &warps_[i / kWarpLanes];
-    fiber.lane = i % kWarpLanes;
+    const unsigned thread = i % block_threads_;
+    fiber.index = {
+        thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y)
+    };
+    fiber.warp = &warps_[i / block_threads_ * block_warps_ + thread / kWarpLanes];
+    fiber.lane = thread % kWarpLanes;
     fiber.copies.clear();
     fiber.products.clear();
   }
 }
 
-void Block::thread_main() {
+Fiber& Processor::fiber_of(const Warp& warp, unsigned lane) const {
+  const unsigned in_block = warp.index - warp.block->first_warp;
+  return *fibers_[warp.index / block_warps_ * block_threads_ + in_block * kWarpLanes + lane];
+}
+
+void Processor::thread_main() {
   Context::entered();
-  Block& block = running_block();
+  Processor& processor = simt::processor();
   while (true) {
     Fiber& self = current_fiber();
-    ordered_after(&block.starts_);
+    ordered_after(&processor.starts_);
     try {
-      (*block.body_)();
+      (*processor.body_)();
       self.copies.finish();
-      if (self.products.any()) block.fail("ended with wgmma results outstanding", Where::current());
+      if (self.products.any()) processor.fail("ended with wgmma results outstanding", Where::current());
     } catch (const ThreadFailed&) {
-      Context::switch_to(self.context, *block.host_);  // for good: run_block() starts it anew
+      Context::switch_to(self.context, *processor.host_);  // for good: run_blocks() starts it anew
     }
-    ordered_before(&block.ends_);
-    block.end_thread(self);
+    ordered_before(&processor.ends_);
+    processor.end_thread(self);
   }
 }
 
-void Block::end_thread(Fiber& fiber) {
+void Processor::end_thread(Fiber& fiber) {
   fiber.warp->ended |= bit_of(fiber);
   fiber.warp->runnable &= ~bit_of(fiber);
   --num_live_;
-  if (barrier_.arrived != 0 && barrier_.arrived == num_live_) release(barrier_);
+  Block& block = *fiber.warp->block;
+  --block.live;
+  if (block.barrier.arrived != 0 && block.barrier.arrived == block.live) release(block.barrier);
+  if (cluster_barrier_.arrived != 0 && cluster_barrier_.arrived == num_live_) {
+    release(cluster_barrier_);
+  }
   run_next(fiber);
 }
 
-void Block::run_next(Fiber& fiber) {
+void Processor::run_next(Fiber& fiber) {
   Warp* warp = fiber.warp;
   unsigned choice = warp->runnable & ~((2u << fiber.lane) - 1);  // lanes after this one first
   if (!choice) choice = warp->runnable;
@@ -161,25 +195,25 @@ void Block::run_next(Fiber& fiber) {
     Context::switch_to(fiber.context, *host_);
     return;
   }
-  Fiber& next =
-      *fibers_[warp->index * kWarpLanes + static_cast<unsigned>(std::countr_zero(choice))];
+  Fiber& next = fiber_of(*warp, static_cast<unsigned>(std::countr_zero(choice)));
   if (&next == &fiber) return;
   resume(fiber.context, next);
 }
 
-void Block::resume(Context& from, Fiber& fiber) {
+void Processor::resume(Context& from, Fiber& fiber) {
   current = &fiber;
   threadIdx = fiber.index;
+  blockIdx = fiber.warp->block->index;
   Context::switch_to(from, fiber.context);
 }
 
-void Block::wait_in(Fiber& fiber, const Wait& wait) {
+void Processor::wait_in(Fiber& fiber, const Wait& wait) {
   fiber.wait = wait;
   fiber.warp->runnable &= ~bit_of(fiber);
   run_next(fiber);
 }
 
-void Block::meet(
+void Processor::meet(
     unsigned mask, void* operand, Combine combine, const char* operation, const Where& where
 ) {
   Fiber& self = current_fiber();
@@ -225,29 +259,33 @@ void Block::meet(
   ordered_after(order);
 }
 
-void Block::meet_block(const char* operation, const Where& where) {
-  arrive(barrier_, num_live_, true, operation, where);
+void Processor::meet_block(const char* operation, const Where& where) {
+  Block& block = current_block();
+  arrive(block.barrier, block.live, true, operation, where);
 }
 
-void Block::meet_warpgroup(const char* operation, const Where& where) {
+void Processor::meet_cluster(const char* operation, const Where& where) {
+  arrive(cluster_barrier_, num_live_, true, operation, where);
+}
+
+void Processor::meet_warpgroup(const char* operation, const Where& where) {
   constexpr unsigned kWarps = 4;
-  arrive(
-      warpgroups_[current_fiber().warp->index / kWarps], kWarps * kWarpLanes, false, operation,
-      where
-  );
+  Block& block = current_block();
+  const unsigned warp = current_fiber().warp->index - block.first_warp;
+  arrive(block.warpgroups[warp / kWarps], kWarps * kWarpLanes, false, operation, where);
 }
 
-void Block::wait_for_notice(const char* operation, const Where& where) {
+void Processor::wait_for_notice(const char* operation, const Where& where) {
   Fiber& self = current_fiber();
-  notice_.waiting[self.warp->index] |= bit_of(self);
+  current_block().notice.waiting[self.warp->index] |= bit_of(self);
   wait_in(self, {operation, 0, where});
 }
 
-void Block::notify() {
-  release(notice_);
+void Processor::notify() {
+  release(current_block().notice);
 }
 
-void Block::arrive(
+void Processor::arrive(
     Barrier& barrier, unsigned expected, bool orders, const char* operation, const Where& where
 ) {
   Fiber& self = current_fiber();
@@ -263,7 +301,7 @@ void Block::arrive(
   if (orders) ordered_after(order);
 }
 
-void Block::release(Barrier& barrier) {
+void Processor::release(Barrier& barrier) {
   barrier.arrived = 0;
   ++barrier.generation;
   for (unsigned w = 0; w < num_warps_; ++w) {
@@ -271,7 +309,7 @@ void Block::release(Barrier& barrier) {
   }
 }
 
-void Block::fail(const std::string& what, const Where& where) {
+void Processor::fail(const std::string& what, const Where& where) {
   Fiber& self = current_fiber();
   const std::string file = where.file_name();
   failure_ = fmt::format(
@@ -281,13 +319,20 @@ void Block::fail(const std::string& what, const Where& where) {
   throw ThreadFailed();
 }
 
-std::string Block::describe_block() const {
+Block& Processor::block_of_cluster(unsigned rank, const Where& where) {
+  if (rank >= num_blocks_) {
+    fail(fmt::format("block {} of a cluster of {}", rank, num_blocks_), where);
+  }
+  return *blocks_[rank];
+}
+
+std::string Processor::describe_block() const {
   return fmt::format(
       "kernel {}, block ({}, {}, {})", function_name(kernel_), blockIdx.x, blockIdx.y, blockIdx.z
   );
 }
 
-std::string Block::describe_deadlock() const {
+std::string Processor::describe_deadlock() const {
   std::string text = describe_block() + ": no thread can go on";
   const auto state = [&](unsigned i) {
     const Fiber& fiber = *fibers_[i];

@@ -17,7 +17,7 @@ void nothing(void* const* /*operands*/, unsigned /*mask*/) {}
 void meet(
     unsigned mask, void* operand, Combine combine, const char* operation, const Where& where
 ) {
-  running_block().meet(mask, operand, combine, operation, where);
+  processor().meet(mask, operand, combine, operation, where);
 }
 
 unsigned lane() {
@@ -31,13 +31,13 @@ void meet_warp(void* operand, Combine combine, const char* operation, const Wher
 }
 
 void fail(const char* what, const Where& where) {
-  running_block().fail(what, where);
+  processor().fail(what, where);
 }
 
 }  // namespace simt
 
 void __syncthreads(const simt::Where& where) {
-  simt::running_block().meet_block("__syncthreads", where);
+  simt::processor().meet_block("__syncthreads", where);
 }
 
 void __syncwarp(unsigned mask, const simt::Where& where) {

@@ -48,6 +48,20 @@ std::size_t total_shared_limit(const void* kernel) {
   return limits.bytes.contains(kernel) ? device().shared_bytes_per_block : kSharedBytesByDefault;
 }
 
+/// Blocks of a cluster, 1 where the launch names none; 0 for those that no device has.
+unsigned cluster_blocks(const cudaLaunchConfig_t& config) {
+  for (unsigned i = 0; i < config.numAttrs; ++i) {
+    const cudaLaunchAttribute& attribute = config.attrs[i];
+    if (attribute.id != cudaLaunchAttributeClusterDimension) continue;
+    const auto& dimension = attribute.val.clusterDim;
+    const bool is_row = dimension.y == 1 && dimension.z == 1;
+    const bool fits = dimension.x >= 1 && dimension.x <= unsigned{kMaxClusterBlocks} &&
+                      config.gridDim.x % dimension.x == 0 && device().compute_major >= 9;
+    return is_row && fits ? dimension.x : 0;
+  }
+  return 1;
+}
+
 cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel) {
   const dim3 grid = config.gridDim;
   const dim3 block = config.blockDim;
@@ -57,12 +71,10 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel) {
     return cudaErrorInvalidConfiguration;
   }
   if (config.dynamicSmemBytes > shared_limit(kernel)) return cudaErrorInvalidValue;
+  if (cluster_blocks(config) == 0) return cudaErrorInvalidConfiguration;
   for (unsigned i = 0; i < config.numAttrs; ++i) {
-    const cudaLaunchAttributeID id = config.attrs[i].id;
-    // Blocks run one after the other, so those that wait for each other cannot be.
-    if (id == cudaLaunchAttributeCooperative || id == cudaLaunchAttributeClusterDimension) {
-      return cudaErrorNotSupported;
-    }
+    // Clusters run one after the other, so a grid whose blocks all wait for each other cannot be.
+    if (config.attrs[i].id == cudaLaunchAttributeCooperative) return cudaErrorNotSupported;
   }
   return cudaSuccess;
 }
@@ -75,12 +87,12 @@ cudaError_t launch(
   if (const cudaError_t error = check(config, kernel)) return report(error);
   return submit(
       config.stream,
-      [grid = config.gridDim, block = config.blockDim, bytes = config.dynamicSmemBytes, kernel,
-       body = std::move(body)] {
+      [grid = config.gridDim, block = config.blockDim, cluster = cluster_blocks(config),
+       bytes = config.dynamicSmemBytes, kernel, body = std::move(body)] {
         const std::lock_guard lock(launch_mutex());
-        std::string failure = running_block().run_grid(kernel, grid, block, bytes, body);
+        std::string failure = processor().run_grid(kernel, grid, block, cluster, bytes, body);
         // A device would have refused it; here variables are met only when it runs.
-        const std::size_t used = running_block().shared().bytes();
+        const std::size_t used = processor().shared_bytes();
         if (failure.empty() && used > total_shared_limit(kernel)) {
           failure = fmt::format(
               "kernel {}: {} bytes of shared memory, of which {} are dynamic, are too many",

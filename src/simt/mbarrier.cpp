@@ -36,29 +36,29 @@ void init_mbarrier(uint32_t barrier, uint32_t arrivals, const Where& where) {
 }
 
 void arrive_at_mbarrier(uint32_t barrier, uint32_t bytes, const Where& where) {
-  Block& block = running_block();
+  Block& block = current_block();
   Mbarrier& state = at(barrier, where);
   ordered_after(&state);
   // The phase before may be over but for copies that nobody waited for.
-  if (state.missing == 0 && !block.bulk_copies().complete_phase(state)) {
+  if (state.missing == 0 && !block.bulk_copies.complete_phase(state)) {
     fail("more arrivals at the mbarrier than it was initialised with", where);
   }
   ordered_before(&state);
   --state.missing;
   state.bytes += bytes;
-  if (state.missing == 0) block.notify();
+  if (state.missing == 0) processor().notify();
 }
 
 void wait_for_mbarrier(uint32_t barrier, uint32_t parity, const Where& where) {
-  Block& block = running_block();
+  Block& block = current_block();
   Mbarrier& state = at(barrier, where);
   while (state.parity == (parity & 1u)) {
     ordered_after(&state);  // the copies come after what their issuers did
-    if (block.bulk_copies().complete_phase(state)) {
+    if (block.bulk_copies.complete_phase(state)) {
       ordered_before(&state);
-      block.notify();
+      processor().notify();
     } else {
-      block.wait_for_notice("mbarrier_try_wait_parity", where);
+      processor().wait_for_notice("mbarrier_try_wait_parity", where);
     }
   }
   ordered_after(&state);
@@ -69,12 +69,12 @@ void start_bulk_copy(
 ) {
   if (bytes == 0 || bytes % 16 != 0) fail("a bulk copy takes a multiple of 16 bytes", where);
   if (shared % 16 != 0) fail("the destination of a bulk copy is not aligned to 16 bytes", where);
-  Block& block = running_block();
-  char* destination = block.shared().pointer(shared, bytes, where);
+  Block& block = current_block();
+  char* destination = block.shared.pointer(shared, bytes, where);
   Mbarrier& state = at(barrier, where);
   ordered_before(&state);
-  block.bulk_copies().start(destination, global, bytes, &state);
-  block.notify();
+  block.bulk_copies.start(destination, global, bytes, &state);
+  processor().notify();
 }
 
 }  // namespace simt

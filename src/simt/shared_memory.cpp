@@ -85,12 +85,12 @@ uint32_t SharedMemory::address(const void* pointer, const Where& where) const {
       return region.address + static_cast<uint32_t>(byte - region.host);
     }
   }
-  running_block().fail(fmt::format("{} is no address of shared memory", pointer), where);
+  processor().fail(fmt::format("{} is no address of shared memory", pointer), where);
 }
 
 char* SharedMemory::pointer(uint32_t address, std::size_t bytes, const Where& where) const {
   if (address % std::min<std::size_t>(bytes, 16) != 0) {
-    running_block().fail(
+    processor().fail(
         fmt::format("shared address {:#x} is not aligned for {} bytes", address, bytes), where
     );
   }
@@ -99,17 +99,17 @@ char* SharedMemory::pointer(uint32_t address, std::size_t bytes, const Where& wh
       return region.host + (address - region.address);
     }
   }
-  running_block().fail(
+  processor().fail(
       fmt::format("{} bytes at shared address {:#x} are not of one variable", bytes, address), where
   );
 }
 
 void* shared_variable(const void* key, std::size_t bytes, std::size_t alignment) {
-  return running_block().shared().variable(key, bytes, alignment);
+  return current_block().shared.variable(key, bytes, alignment);
 }
 
 char* dynamic_shared() {
-  return running_block().shared().dynamic();
+  return current_block().shared.dynamic();
 }
 
 }  // namespace simt

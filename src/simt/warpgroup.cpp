@@ -114,7 +114,7 @@ void WarpgroupProducts::clear() {
 void issue_wgmma(
     float* d, int columns, const uint32_t (&a)[4], uint64_t b_descriptor, const Where& where
 ) {
-  running_block().meet_warpgroup("wgmma", where);
+  processor().meet_warpgroup("wgmma", where);
   current_fiber().products.start({d, columns, {a[0], a[1], a[2], a[3]}, b_descriptor});
 }
 

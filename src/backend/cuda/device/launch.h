@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <cstddef>
 #include <utility>
 
@@ -17,6 +18,8 @@ struct LaunchShape {
   /// Whether the kernel may start while the one in front of it ends; it then has to call
   /// dependencies_wait() before it touches what that one wrote.
   bool overlap = false;
+  /// CTAs of a cluster, neighbours along x; more than one needs sm_90.
+  unsigned cluster_ctas = 1;
 };
 
 /// Puts the kernel into the stream. Throws DeviceError if it cannot be launched.
@@ -33,16 +36,25 @@ void launch(
         static_cast<int>(shape.shared_bytes)
     ));
   }
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
+  std::array<cudaLaunchAttribute, 2> attributes{};
   cudaLaunchConfig_t config{};
+  if (shape.overlap) {
+    cudaLaunchAttribute& overlap = attributes[config.numAttrs++];
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (shape.cluster_ctas > 1) {
+    cudaLaunchAttribute& cluster = attributes[config.numAttrs++];
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim.x = shape.cluster_ctas;
+    cluster.val.clusterDim.y = 1;
+    cluster.val.clusterDim.z = 1;
+  }
   config.gridDim = shape.grid;
   config.blockDim = shape.block;
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = stream;
-  config.attrs = &overlap;
-  config.numAttrs = shape.overlap ? 1 : 0;
+  config.attrs = attributes.data();
   TRELLIS_CUDA_CHECK(cudaLaunchKernelEx(
       &config, kernel, static_cast<Parameters>(std::forward<Arguments>(arguments))...
   ));

@@ -331,6 +331,27 @@ __device__ __forceinline__ int dp4a_u32_s32(uint32_t a, uint32_t b, int c) {
   return r;
 }
 
+// --- Clusters, which only GPUs from sm_90 on have: neighbouring CTAs that run at the same time.
+
+/// Waits for all threads of the cluster, and orders what they wrote before what they read. Nobody
+/// may write to another CTA's shared memory before the first, when that CTA has begun.
+__device__ __forceinline__ void cluster_barrier() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+#endif
+}
+
+/// Writes to the place at `address` in the shared memory of CTA `rank` of the cluster.
+__device__ __forceinline__ void
+store_cluster_shared(uint32_t address, unsigned rank, float value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  uint32_t there;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(there), "f"(value) : "memory");
+#endif
+}
+
 // --- Programmatic dependent launch; without effect before sm_90.
 
 /// Lets the kernel behind this one in the stream start as soon as every CTA has called it.

@@ -88,6 +88,9 @@ void start_bulk_copy(
     uint32_t shared, const void* global, uint32_t bytes, uint32_t barrier, const Where& where
 );
 
+void meet_cluster(const Where& where);
+void store_in_cluster(uint32_t address, unsigned rank, float value, const Where& where);
+
 }  // namespace simt
 
 namespace trellis::cuda {
@@ -212,6 +215,17 @@ constexpr int dp4a_u32_s32(uint32_t a, uint32_t b, int c) {
 }
 
 // Launches follow each other without overlap here.
+inline void cluster_barrier(const simt::Where& where = simt::Where::current()) {
+  simt::meet_cluster(where);
+}
+
+inline void store_cluster_shared(
+    uint32_t address, unsigned rank, float value,
+    const simt::Where& where = simt::Where::current()
+) {
+  simt::store_in_cluster(address, rank, value, where);
+}
+
 inline void dependents_launch() {}
 inline void dependencies_wait() {}
 

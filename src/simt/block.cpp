@@ -160,7 +160,8 @@ void Processor::thread_main() {
     try {
       (*processor.body_)();
       self.copies.finish();
-      if (self.products.any()) processor.fail("ended with wgmma results outstanding", Where::current());
+      if (self.products.any())
+        processor.fail("ended with wgmma results outstanding", Where::current());
     } catch (const ThreadFailed&) {
       Context::switch_to(self.context, *processor.host_);  // for good: run_blocks() starts it anew
     }

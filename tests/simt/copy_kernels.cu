@@ -68,4 +68,17 @@ __global__ void read_fresh_shared_memory(unsigned* out) {
   word = *dynamic_word = blockIdx.x;
 }
 
+__global__ void gather_over_cluster(const float* in, float* out) {
+  __shared__ float gathered[kClusterBlocks];
+  const unsigned rank = blockIdx.x % kClusterBlocks;
+  cuda::cluster_barrier();
+  if (threadIdx.x < kClusterBlocks) {
+    cuda::store_cluster_shared(cuda::shared_address(gathered + rank), threadIdx.x, in[blockIdx.x]);
+  }
+  cuda::cluster_barrier();
+  if (threadIdx.x < kClusterBlocks) {
+    out[blockIdx.x * kClusterBlocks + threadIdx.x] = gathered[threadIdx.x];
+  }
+}
+
 }  // namespace trellis::simt_test

@@ -40,6 +40,24 @@ TEST(SimtCopy, BulkCopiesFillARingThatBarriersGuard) {
   }
 }
 
+TEST(SimtCopy, BlocksOfAClusterWriteToEachOthersSharedMemory) {
+  const std::vector<float> in = {1, 2, 3, 4, 5, 6, 7, 8};
+  DeviceArray<float> device_in(in);
+  DeviceArray<float> out(in.size() * kClusterBlocks);
+
+  ASSERT_EQ(
+      run({.grid = 8, .block = 48, .cluster = kClusterBlocks}, gather_over_cluster,
+          device_in.data(), out.data()),
+      cudaSuccess
+  );
+
+  const std::vector<float> got = out.values();
+  for (size_t i = 0; i < got.size(); ++i) {
+    const size_t block = i / kClusterBlocks;
+    EXPECT_EQ(got[i], in[block / kClusterBlocks * kClusterBlocks + i % kClusterBlocks]) << i;
+  }
+}
+
 TEST(SimtCopy, EveryBlockFindsItsSharedMemoryPoisoned) {
   DeviceArray<unsigned> out(4);
 

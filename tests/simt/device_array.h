@@ -42,17 +42,23 @@ struct Shape {
   dim3 block = 32;
   size_t shared_bytes = 0;
   cudaStream_t stream = nullptr;
+  unsigned cluster = 1;
 };
 
 template <typename... Parameters>
 cudaError_t run(
     const Shape& shape, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments
 ) {
+  cudaLaunchAttribute cluster{};
+  cluster.id = cudaLaunchAttributeClusterDimension;
+  cluster.val.clusterDim = {shape.cluster, 1, 1};
   const cudaLaunchConfig_t config{
       .gridDim = shape.grid,
       .blockDim = shape.block,
       .dynamicSmemBytes = shape.shared_bytes,
       .stream = shape.stream,
+      .attrs = &cluster,
+      .numAttrs = shape.cluster > 1 ? 1u : 0u,
   };
   return cudaLaunchKernelEx(&config, kernel, arguments...);
 }

@@ -46,6 +46,24 @@ TEST_F(SimtFault, ThreadsThatLeftCountAtABarrier) {
   EXPECT_EQ(out_.values()[31], 1);
 }
 
+TEST_F(SimtFault, ABarrierOfAClusterIsReportedWithTheThreadsThatWaitElsewhere) {
+  EXPECT_EQ(
+      run({.grid = 2, .cluster = 2}, skip_cluster_barrier_in_one_block, out_.data()),
+      cudaErrorLaunchFailure
+  );
+
+  EXPECT_THAT(message(), HasSubstr("threads 0-32 wait in cluster_barrier at faulty_kernels.cu:"));
+  EXPECT_THAT(message(), HasSubstr("threads 33-33 wait in __syncwarp(mask 0x00000003)"));
+}
+
+TEST_F(SimtFault, ABlockBeyondTheClusterIsNamed) {
+  EXPECT_EQ(
+      run({.grid = 2, .cluster = 2}, store_beyond_cluster, out_.data()), cudaErrorLaunchFailure
+  );
+
+  EXPECT_THAT(message(), HasSubstr("block 2 of a cluster of 2 at faulty_kernels.cu:"));
+}
+
 TEST_F(SimtFault, AnUnalignedSharedAddressNamesTheThread) {
   EXPECT_EQ(run({.block = 1}, read_unaligned_shared_memory, out_.data()), cudaErrorLaunchFailure);
 
@@ -81,6 +99,12 @@ TEST_F(SimtFault, LaunchesBeyondTheDevicesLimitsAreRefused) {
   EXPECT_EQ(run({.block = 1025}, write_global, 0, out_.data()), cudaErrorInvalidConfiguration);
   EXPECT_EQ(run({.grid = dim3(1, 0)}, write_global, 0, out_.data()), cudaErrorInvalidConfiguration);
   EXPECT_EQ(run({.shared_bytes = 49153}, write_global, 0, out_.data()), cudaErrorInvalidValue);
+  for (const unsigned cluster : {3u, 16u}) {
+    EXPECT_EQ(
+        run({.grid = 16, .cluster = cluster}, write_global, 0, out_.data()),
+        cudaErrorInvalidConfiguration
+    );
+  }
   EXPECT_EQ(
       cudaFuncSetAttribute(
           write_global, cudaFuncAttributeMaxDynamicSharedMemorySize, 227 * 1024 + 1

@@ -24,6 +24,22 @@ __global__ void leave_before_barrier(int* out) {
   out[threadIdx.x] = 1;
 }
 
+__global__ void skip_cluster_barrier_in_one_block(int* out) {
+  if (blockIdx.x == 1 && threadIdx.x == 1) {
+    __syncwarp(3u);
+  } else {
+    cuda::cluster_barrier();
+  }
+  out[blockIdx.x] = 1;
+}
+
+__global__ void store_beyond_cluster(int* out) {
+  __shared__ float word;
+  cuda::cluster_barrier();
+  cuda::store_cluster_shared(cuda::shared_address(&word), 2, 1.0f);
+  out[blockIdx.x] = 1;
+}
+
 __global__ void read_unaligned_shared_memory(int* out) {
   __shared__ __align__(16) uint4 words[2];
   words[0] = make_uint4(1, 2, 3, 4);

@@ -46,6 +46,9 @@ __global__ void copy_in_two_groups(const uint4* in, uint4* out);
 /// A ring of bulk copies: thread 0 fills slots while the others add them up.
 __global__ void sum_by_bulk_copies(const float* in, int slots, float* out);
 __global__ void read_fresh_shared_memory(unsigned* out);
+/// Of each cluster of kClusterBlocks: every block gets the numbers of all, in their order.
+constexpr int kClusterBlocks = 4;
+__global__ void gather_over_cluster(const float* in, float* out);
 
 // gemv_kernels.cu: y = w * x in integers, the weights streamed through a ring of asynchronous
 // copies.
@@ -68,6 +71,8 @@ __global__ void gemv_u8s8(const __grid_constant__ GemvArgs args);
 __global__ void leave_before_shuffle(int* out);
 __global__ void skip_barrier_in_one_warp(int* out);
 __global__ void leave_before_barrier(int* out);
+__global__ void skip_cluster_barrier_in_one_block(int* out);
+__global__ void store_beyond_cluster(int* out);
 __global__ void read_unaligned_shared_memory(int* out);
 __global__ void wait_for_bytes_that_never_come(int* out);
 __global__ void overrun_shared_array(int index, int* out);

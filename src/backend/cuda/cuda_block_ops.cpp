@@ -47,7 +47,7 @@ CudaOps::Inputs CudaOps::round_normed(
   problem.epsilon = norm.epsilon;
   problem.rows = rows;
   problem.dim = stream.x.row_size();
-  problem.warp_blocks = norm_stage_blocks(rows, problem.dim);
+  problem.row_ctas = row_ctas(rows);
   TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
   problem.num_matrices = static_cast<int>(layers.size());
   Inputs inputs = room_for_inputs(layers, rows, pass);
@@ -249,7 +249,9 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
   multiply(list.layers(), inputs, products, rows, pass);
   const Inputs gated = room_for_stream_input(*downs[0], stream, down_pass);
   if (down_pass.by_wgmma) {
-    exl3_gated_stage(stream_, {products[0], products[1], down.suh, gated.staged[0], rows});
+    exl3_gated_stage(
+        stream_, {products[0], products[1], down.suh, gated.staged[0], rows, row_ctas(rows)}
+    );
   } else {
     exl3_gated_quantize(stream_, {products[0], products[1], down.suh, gated.quantized[0], rows});
   }

@@ -115,7 +115,9 @@ void CudaOps::round_inputs(ConstTensor x, Layers layers, const Inputs& inputs, c
     return problem;
   };
   if (pass.by_wgmma) {
-    exl3_stage_input(stream_, fill(StageProblem(), inputs.staged));
+    StageProblem problem = fill(StageProblem(), inputs.staged);
+    problem.row_ctas = row_ctas(problem.rows);
+    exl3_stage_input(stream_, problem);
   } else {
     exl3_quantize_input(stream_, fill(QuantizeProblem(), inputs.quantized));
   }

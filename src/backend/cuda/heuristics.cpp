@@ -127,11 +127,9 @@ AttentionKernel choose_attention(
   return fits ? AttentionKernel::kFlash : AttentionKernel::kSpans;
 }
 
-int norm_stage_blocks(int64_t rows, int64_t dim) {
-  // With many rows a warp holds several blocks, so that an SM holds several rows.
-  constexpr int64_t kManyRows = 128;
-  const bool one = rows <= kManyRows && dim <= kMostNormStageNumbers / 2;
-  return one ? 1 : kMostNormStageBlocks;
+int row_ctas(int64_t rows) {
+  // A row's squares are summed in another order then, so nowhere but where its bits differ anyway.
+  return rows <= kSegmentedRows ? kSharingCtas : 1;
 }
 
 int rope_store_numbers(int64_t rows, int heads, int kv_heads, int head_dim) {

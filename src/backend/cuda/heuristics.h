@@ -98,8 +98,8 @@ AttentionKernel choose_attention(
     const DeviceLimits& limits, bool is_exact, const AttentionSizes& sizes, int64_t rows
 );
 
-/// Blocks of 128 numbers of a row of `dim` that a warp of exl3_norm_stage() holds.
-int norm_stage_blocks(int64_t rows, int64_t dim);
+/// CTAs that share a row where inputs are staged for wgmma: few rows leave a GPU idle otherwise.
+int row_ctas(int64_t rows);
 
 /// Numbers of a row that a CTA of exl3_rope_store() holds: whole heads and whole blocks of 128.
 int rope_store_numbers(int64_t rows, int heads, int kv_heads, int head_dim);

@@ -120,10 +120,9 @@ TEST(Passes, LeaveHalvesOfManyRowsByWgmmaAlone) {
   EXPECT_EQ(choose_pass(kRtx3090, false, sizes, 32).sums, DType::kFloat32);
 }
 
-TEST(NormStage, HoldsARowWithOneBlockToAWarpOrMore) {
-  EXPECT_EQ(norm_stage_blocks(128, 4096), 1);
-  EXPECT_EQ(norm_stage_blocks(128, 4224), 4);  // too long
-  EXPECT_EQ(norm_stage_blocks(129, 4096), 4);
+TEST(StagedRows, AreSharedByTheCtasOfAClusterWhereTheyAreFew) {
+  EXPECT_EQ(row_ctas(64), 4);
+  EXPECT_EQ(row_ctas(65), 1);
 }
 
 TEST(RopeStore, GivesACtaWholeHeadsAndWholeBlocksOfALayer) {

@@ -343,8 +343,7 @@ __device__ __forceinline__ void cluster_barrier() {
 }
 
 /// Writes to the place at `address` in the shared memory of CTA `rank` of the cluster.
-__device__ __forceinline__ void
-store_cluster_shared(uint32_t address, unsigned rank, float value) {
+__device__ __forceinline__ void store_cluster_shared(uint32_t address, unsigned rank, float value) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));

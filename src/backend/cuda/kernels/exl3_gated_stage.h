@@ -18,6 +18,7 @@ struct GatedStageProblem {
   const uint16_t* suh = nullptr;  // of down
   StagedInput out;
   int64_t rows = 0;
+  int row_ctas = 1;  // that share a row: 1, or kSharingCtas where products are in fp32
 };
 
 /// Rounds H(suh * silu(gate) * up) into problem.out.

@@ -11,10 +11,8 @@
 
 namespace trellis::cuda {
 
-/// The longest rows of exl3_norm_stage(), and blocks of them that a warp can hold: this many, or
-/// one where a row is at most half as long.
+/// The longest rows of exl3_norm_stage().
 inline constexpr int64_t kMostNormStageNumbers = 8192;
-inline constexpr int kMostNormStageBlocks = 4;
 
 struct NormQuantizeProblem {
   float* x = nullptr;             // [rows, dim]
@@ -27,8 +25,8 @@ struct NormQuantizeProblem {
   QuantizedInput out[kMostMatrices];  // of equal strides, each with a norm: exl3_norm_quantize()
   StagedInput staged[kMostMatrices];  // of equal steps: exl3_norm_stage()
   int64_t rows = 0;
-  int64_t dim = 0;      // a multiple of 128: the inputs of every matrix
-  int warp_blocks = 1;  // of a row, that a warp of exl3_norm_stage() holds
+  int64_t dim = 0;   // a multiple of 128: the inputs of every matrix
+  int row_ctas = 1;  // of exl3_norm_stage(), that share a row: 1 or kSharingCtas
 };
 
 /// x += addend; then rounds H(suh * x * weight) into problem.out of every matrix, and leaves there

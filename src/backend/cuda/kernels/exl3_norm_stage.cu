@@ -1,8 +1,8 @@
 // The same as exl3_norm_quantize.cu for many rows, in the order of exl3_stage.h. A CTA owns a row,
 // a warp every n-th block of 128 numbers of it, from the addend to the rounded halves: the row
 // stays in registers, only the sum of squares and the largest number cross warps, in a fixed order.
-// A warp has one block, or with many rows four, so that an SM holds several rows: some load while
-// others wait.
+// A warp has four blocks, so that an SM holds several rows: some load while others wait. With few
+// rows it has one, and the CTAs of a cluster share the row.
 //
 // Traffic: the row and the addend in, the row out, 2 bytes a number and matrix out.
 #include "backend/cuda/device/exl3_block.cuh"
@@ -13,32 +13,35 @@
 
 #include <cuda_fp16.h>
 
+#include <algorithm>
 #include <type_traits>
 
 namespace trellis::cuda {
 namespace {
 
-/// Warps of a CTA, at most: with a block each as many as there are, else as registers allow.
-template <int kWarpBlocks>
-inline constexpr int kMostWarps = kWarpBlocks == 1 ? kMostRowWarps : 16;
+/// Warps of a CTA, at most: as registers allow.
+constexpr int kMostWarps = 16;
+constexpr int kMostWarpBlocks = 4;
 
 static_assert(
-    kMostNormStageNumbers == kMostNormStageBlocks * kMostWarps<kMostNormStageBlocks> * kBlock &&
-        kMostNormStageNumbers == 2 * kMostWarps<1> * kBlock,
-    "a CTA holds a row"
+    kMostNormStageNumbers == kMostWarpBlocks * kMostWarps * kBlock &&
+        kMostNormStageNumbers == kSharingCtas * kMostWarps * kBlock,
+    "a CTA, or a cluster with one block a warp, holds a row"
 );
 
-/// kWarpBlocks: blocks of a row that a warp holds. Number: of the products.
-template <int kWarpBlocks, typename Number>
-__global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
+/// kWarpBlocks: blocks of a row that a warp holds. kCtas: that share a row. Number: of the
+/// products.
+template <int kWarpBlocks, int kCtas, typename Number>
+__global__ void __launch_bounds__(kMostWarps* kWarp)
     norm_stage_kernel(const __grid_constant__ NormQuantizeProblem problem) {
-  __shared__ float warp_squares[kMostWarps<kWarpBlocks>];
-  __shared__ float scratch[2 * kMostRowWarps];
+  using Warps = RowWarps<kCtas>;
+  // Matrices whose inputs are in registers together, and wait for each other once.
+  constexpr int kTogether = kWarpBlocks == 1 ? kMostMatrices : 1;
+  __shared__ float warp_squares[Warps::kMost];
+  __shared__ float largest[std::max(kTogether, 2)][Warps::kMost];
   dependents_launch();
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp = warp_index();
-  const int warps = static_cast<int>(blockDim.x) / kWarp;
-  const int64_t row = blockIdx.x;
+  const Warps warps;
+  const int64_t row = warps.row;
   const int64_t blocks = problem.dim / kBlock;
   const bool has_products = problem.products.inner != nullptr;
   const bool has_addend = has_products || problem.addend != nullptr;
@@ -46,7 +49,7 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
   const auto visit_blocks = [&](const auto& visit) {
 #pragma unroll
     for (int b = 0; b < kWarpBlocks; ++b) {
-      const int64_t block = warp + b * warps;
+      const int64_t block = warps.index + b * warps.count;
       if (block < blocks) visit(b, block);
     }
   };
@@ -64,8 +67,9 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
   if (kIsEarly) {
     visit_blocks(load_weight);
     visit_blocks(load_svh);
-    load_row_scales(problem.suh[0], blocks, suh);
+    load_row_scales(warps, problem.suh[0], blocks, suh);
   }
+  warps.begin();
   dependencies_wait();
 
   float* x = problem.x + row * problem.dim;
@@ -99,47 +103,66 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
 #pragma unroll
     for (int i = 0; i < kLaneNumbers; ++i) squares += v[b][i] * v[b][i];
   });
-  squares = warp_sum(squares);
-  if (lane == 0) warp_squares[warp] = squares;
-  __syncthreads();
-  const float total = warp_sum(lane < warps ? warp_squares[lane] : 0.0f);
-  const float scale = 1.0f / sqrtf(total / static_cast<float>(problem.dim) + problem.epsilon);
+  warps.say(warp_squares, warp_sum(squares));
   visit_blocks([&](int b, int64_t block) {
     if (!kIsEarly) load_weight(b, block);
 #pragma unroll
-    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] = v[b][i] * scale * weight[b][i];
+    for (int i = 0; i < kLaneNumbers; ++i) v[b][i] *= weight[b][i];
   });
 
+  // What the norm divides the row by changes nothing but its unit, so the sum of squares is heard
+  // with the largest numbers.
+  float norm_scale = 0.0f;
 #pragma unroll 1
-  for (int m = 0; m < problem.num_matrices; ++m) {
-    float input[kWarpBlocks][kLaneNumbers];
+  for (int first = 0; first < problem.num_matrices; first += kTogether) {
+    float input[kTogether][kWarpBlocks][kLaneNumbers];
+    // Of one matrix at a time, those of the last are still being read.
+    const auto place = [&](int m) { return kTogether > 1 ? m : first % 2; };
 #pragma unroll
-    for (int b = 0; b < kWarpBlocks; ++b) {
+    for (int m = 0; m < kTogether; ++m) {
+      if (first + m >= problem.num_matrices) continue;
 #pragma unroll
-      for (int i = 0; i < kLaneNumbers; ++i) input[b][i] = v[b][i];
+      for (int b = 0; b < kWarpBlocks; ++b) {
+#pragma unroll
+        for (int i = 0; i < kLaneNumbers; ++i) input[m][b][i] = v[b][i];
+      }
+      if (!kIsEarly || first + m > 0) load_row_scales(warps, problem.suh[first + m], blocks, suh);
+      warps.say(largest[place(m)], rotate_blocks(warps, input[m], suh, blocks));
     }
-    if (!kIsEarly || m > 0) load_row_scales(problem.suh[m], blocks, suh);
-    float* own_scratch = scratch + m % 2 * kMostRowWarps;
-    stage_row(input, suh, blocks, problem.staged[m], row, own_scratch);
+    warps.listen();
+    if (first == 0) {
+      float of_lane = 0.0f;
+      for (int w = static_cast<int>(threadIdx.x) % kWarp; w < warps.count; w += kWarp) {
+        of_lane += warp_squares[w];
+      }
+      const float mean = warp_sum(of_lane) / static_cast<float>(problem.dim);
+      norm_scale = 1.0f / sqrtf(mean + problem.epsilon);
+    }
+#pragma unroll
+    for (int m = 0; m < kTogether; ++m) {
+      if (first + m >= problem.num_matrices) continue;
+      store_blocks(warps, input[m], largest[place(m)], norm_scale, problem.staged[first + m]);
+    }
   }
-}
-
-template <typename Number>
-void launch_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
-  const int64_t blocks = problem.staged[0].steps / 2;
-  const bool one = problem.warp_blocks == 1;
-  const int64_t warps = (blocks + problem.warp_blocks - 1) / problem.warp_blocks;
-  launch(
-      stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
-      one ? norm_stage_kernel<1, Number> : norm_stage_kernel<kMostNormStageBlocks, Number>, problem
-  );
 }
 
 }  // namespace
 
 void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
+  const int64_t blocks = problem.staged[0].steps / 2;
+  const auto start = [&]<int kWarpBlocks, int kCtas, typename Number>() {
+    constexpr int kRowBlocks = kWarpBlocks * kCtas;
+    const auto warps = static_cast<unsigned>((blocks + kRowBlocks - 1) / kRowBlocks);
+    const auto grid = static_cast<unsigned>(problem.rows * kCtas);
+    launch(
+        stream, {grid, warps * kWarp, 0, true, kCtas},
+        norm_stage_kernel<kWarpBlocks, kCtas, Number>, problem
+    );
+  };
   const bool halves = problem.products.type == FloatType::kFloat16;
-  halves ? launch_norm_stage<__half>(stream, problem) : launch_norm_stage<float>(stream, problem);
+  if (halves) return start.template operator()<kMostWarpBlocks, 1, __half>();
+  if (problem.row_ctas == 1) return start.template operator()<kMostWarpBlocks, 1, float>();
+  start.template operator()<1, kSharingCtas, float>();
 }
 
 }  // namespace trellis::cuda

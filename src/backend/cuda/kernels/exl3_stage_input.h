@@ -12,6 +12,8 @@ namespace trellis::cuda {
 
 /// Inputs of a row that a CTA can hold.
 inline constexpr int64_t kMostStageInputs = 32768;
+/// CTAs of a cluster that own a row together, where rows are few: they need sm_90.
+inline constexpr int kSharingCtas = 4;
 
 /// H(suh * x) of some rows, in device memory: the number of row r and input k is half (r, k) *
 /// units[r]. Halves are between -1 and 1; what stands for the rows behind the last in its block of
@@ -29,6 +31,7 @@ struct StageProblem {
   const float* x = nullptr;        // [rows, in_features]
   int64_t rows = 0;
   int64_t in_features = 0;
+  int row_ctas = 1;  // that share a row: 1 or kSharingCtas
 };
 
 /// Fills problem.out of every matrix.

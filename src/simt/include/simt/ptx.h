@@ -220,8 +220,7 @@ inline void cluster_barrier(const simt::Where& where = simt::Where::current()) {
 }
 
 inline void store_cluster_shared(
-    uint32_t address, unsigned rank, float value,
-    const simt::Where& where = simt::Where::current()
+    uint32_t address, unsigned rank, float value, const simt::Where& where = simt::Where::current()
 ) {
   simt::store_in_cluster(address, rank, value, where);
 }

@@ -35,6 +35,13 @@ __global__ void load_x2(const uint16_t* matrices, uint32_t* out, bool transposed
 __global__ void warpgroup_multiply_256(const __half* a, const __half* b, int depth, float* d);
 __global__ void warpgroup_multiply_128(const __half* a, const __half* b, int depth, float* d);
 __global__ void warpgroup_multiply_64(const __half* a, const __half* b, int depth, float* d);
+/// The same with both matrices in shared memory.
+__global__ void warpgroup_multiply_shared_128(
+    const __half* a, const __half* b, int depth, float* d
+);
+/// The same with b (depth x columns), one row after the other.
+__global__ void warpgroup_multiply_rows_128(const __half* a, const __half* b, int depth, float* d);
+__global__ void warpgroup_multiply_rows_64(const __half* a, const __half* b, int depth, float* d);
 
 // copy_kernels.cu
 

@@ -9,12 +9,17 @@
 
 namespace simt {
 
-/// One lane's part of a wgmma: its fragment of A and its accumulators.
+/// One lane's part of a wgmma: its accumulators, and the operands, which all lanes name alike but
+/// for the fragment of A.
 struct WarpgroupProduct {
   float* d;
   int columns;
-  uint32_t a[4];
+  uint32_t a[4];  // the fragment, unless A is in shared memory
+  uint64_t a_descriptor;
   uint64_t b_descriptor;
+  bool a_is_shared;   // and K-major
+  bool b_is_n_major;  // or K-major
+  bool adds;          // to the accumulators, or overwrites them
 };
 
 /// The products that one thread has started and not waited for.

@@ -137,6 +137,31 @@ OpGroup prompts_group() {
   return group;
 }
 
+/// Calls of more than 64 rows, for which there may be kernels with larger tiles of rows and keys:
+/// keys of one tile and of many, every way to share kv heads, windows around a tile of 128 keys.
+OpGroup large_calls_group() {
+  OpGroup group{"AttentionLargeCalls", true, {}};
+  uint64_t seed = 28000;
+  const std::vector<std::vector<SequenceShape>> batches = {
+      {{80, 80}},
+      {{560, 150}},
+      {{1, 1}, {130, 65}, {390, 3}, {257, 30}},
+  };
+  for (const std::vector<SequenceShape>& batch : batches) {
+    for (const int head_dim : {64, 128}) {
+      group.cases.push_back(attention_case({6, 2, head_dim}, batch, seed += 10));
+    }
+  }
+  for (const int heads : {1, 2, 5, 8, 16}) {
+    group.cases.push_back(attention_case({heads, 1, 64}, {{290, 75}, {9, 9}}, seed += 10));
+  }
+  group.cases.push_back(attention_case({65, 1, 64}, {{66, 66}}, seed += 10));
+  for (const int window : {1, 127, 128, 129, 300}) {
+    group.cases.push_back(attention_case({3, 1, 128, window}, {{400, 70}, {20, 20}}, seed += 10));
+  }
+  return group;
+}
+
 OpGroup prompt_windows_group() {
   OpGroup group{"AttentionPromptWindows", true, {}};
   uint64_t seed = 22000;
@@ -278,6 +303,7 @@ std::vector<OpGroup> attention_groups() {
       batches_group(),
       spans_group(),
       prompts_group(),
+      large_calls_group(),
       prompt_windows_group(),
       quantized_widths_group(),
       quantized_shapes_group(),

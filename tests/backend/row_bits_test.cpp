@@ -279,10 +279,19 @@ TEST_P(ManyRowBits, APromptGivesTheSameBitsInAnyLargeChunks) {
       for (const int head_dim : {64, 96}) {
         SCOPED_TRACE(fmt::format("{} window {} head_dim {}", kv_types_name(types), window, head_dim)
         );
-        const std::vector<float> whole = attend_in_chunks(*backend, {275}, window, head_dim, types);
-        const std::vector<std::vector<int64_t>> cuts = {{128, 147}, {33, 242}, {37, 50, 81, 107}};
-        for (const std::vector<int64_t>& cut : cuts) {
-          ASSERT_TRUE(same_bits(attend_in_chunks(*backend, cut, window, head_dim, types), whole));
+        // Up to 64 rows a call, and more.
+        const std::vector<std::vector<std::vector<int64_t>>> kinds = {
+            {{64, 64, 64, 47, 36}, {33, 42, 50, 50, 36, 64}}, {{275}, {65, 210}, {77, 91, 107}}
+        };
+        for (const std::vector<std::vector<int64_t>>& cuts : kinds) {
+          const std::vector<float> first =
+              attend_in_chunks(*backend, cuts[0], window, head_dim, types);
+          for (size_t i = 1; i < cuts.size(); ++i) {
+            ASSERT_TRUE(
+                same_bits(attend_in_chunks(*backend, cuts[i], window, head_dim, types), first)
+            ) << "cut "
+              << i << " of calls from " << cuts[0][0] << " rows on";
+          }
         }
       }
     }
@@ -295,9 +304,12 @@ TEST_P(ManyRowBits, ASequenceGivesTheSameBitsBesideOthers) {
     return attend_beside_others(*backend, sequences, pages_before, DType::kFloat16);
   };
 
-  const std::vector<float> alone = last_rows({{600, 40}}, 0);
-  EXPECT_TRUE(same_bits(last_rows({{40, 40}, {600, 40}}, 3), alone));
-  EXPECT_TRUE(same_bits(last_rows({{300, 1}, {513, 9}, {1, 1}, {600, 40}}, 3), alone));
+  for (const int64_t rows : {40, 70}) {  // up to 64 a call, and more
+    const SequenceShape own = {600, rows};
+    const std::vector<float> alone = last_rows({own}, 0);
+    EXPECT_TRUE(same_bits(last_rows({{20, 20}, own}, 3), alone)) << rows;
+    EXPECT_TRUE(same_bits(last_rows({{300, 1}, {513, 9}, {1, 1}, own}, 3), alone)) << rows;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -37,6 +37,13 @@ __global__ void store_x4(const uint32_t* elements, uint16_t* matrices);
 __global__ void warpgroup_multiply_256(const __half* a, const __half* b, int depth, float* d);
 __global__ void warpgroup_multiply_128(const __half* a, const __half* b, int depth, float* d);
 __global__ void warpgroup_multiply_64(const __half* a, const __half* b, int depth, float* d);
+/// The same with both matrices in shared memory.
+__global__ void warpgroup_multiply_shared_128(
+    const __half* a, const __half* b, int depth, float* d
+);
+/// The same with b (depth x columns), one row after the other.
+__global__ void warpgroup_multiply_rows_128(const __half* a, const __half* b, int depth, float* d);
+__global__ void warpgroup_multiply_rows_64(const __half* a, const __half* b, int depth, float* d);
 
 // copy_kernels.cu
 

@@ -106,6 +106,49 @@ __device__ void warpgroup_multiply(
   }
 }
 
+/// The place in shared memory of element (k, column) of b with its rows one after the other: 64
+/// columns in 128 bytes, blocks of 64 columns one after the other, each swizzled.
+__device__ int swizzled_n_major(int k, int column, int depth) {
+  return (column / 64 * depth + k) * 64 + ((column % 64 / 8) ^ (k % 8)) * 8 + column % 8;
+}
+
+template <int Columns, typename Multiply>
+__device__ void warpgroup_multiply_rows(
+    const __half* a, const __half* b, int depth, float* d, Multiply multiply
+) {
+  TRELLIS_DYNAMIC_SHARED(shared);
+  __half* tile = reinterpret_cast<__half*>(shared);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int group = thread % 32 / 4 + thread / 32 * 16;
+  const int in_group = thread % 4;
+  for (int i = thread; i < Columns * depth; i += 128) {
+    tile[swizzled_n_major(i / Columns, i % Columns, depth)] = b[i];
+  }
+  cuda::fence_proxy_async();
+  __syncthreads();
+  float sums[Columns / 8][4] = {};
+  for (int first = 0; first < depth; first += 16) {
+    // 1024 bytes between groups of eight rows, 128 * depth between blocks of columns.
+    const uint32_t address = cuda::shared_address(shared) + static_cast<uint32_t>(first) * 128;
+    const uint64_t descriptor = uint64_t{1} << 62 | uint64_t{64} << 32 |
+                                static_cast<uint64_t>(depth * 8) << 16 | (address & 0x3FFFF) >> 4;
+    uint32_t fragment[4];
+    for (int r = 0; r < 4; ++r) {
+      const int row = group + 8 * (r % 2);
+      const int k = first + in_group * 2 + 8 * (r / 2);
+      memcpy(&fragment[r], a + row * depth + k, sizeof(uint32_t));
+    }
+    cuda::wgmma_fence();
+    multiply(sums, fragment, descriptor);
+    cuda::wgmma_commit();
+    cuda::wgmma_wait<0>();
+  }
+  for (int i = 0; i < Columns / 2; ++i) {
+    const int row = group + 8 * (i % 4 / 2);
+    d[row * Columns + i / 4 * 8 + in_group * 2 + i % 2] = sums[i / 4][i % 4];
+  }
+}
+
 }  // namespace
 
 __global__ void multiply_u8s8(const uint8_t* a, const int8_t* b, int* d) {
@@ -191,6 +234,65 @@ __global__ void warpgroup_multiply_64(const __half* a, const __half* b, int dept
   warpgroup_multiply<64>(a, b, depth, d, [](auto& sums, const auto& fragment, uint64_t descriptor) {
     cuda::wgmma_m64n64k16_f16(sums, fragment, descriptor);
   });
+}
+
+__global__ void warpgroup_multiply_rows_128(const __half* a, const __half* b, int depth, float* d) {
+  warpgroup_multiply_rows<128>(
+      a, b, depth, d,
+      [](auto& sums, const auto& fragment, uint64_t descriptor) {
+        cuda::wgmma_m64n128k16_f16_n_major(sums, fragment, descriptor);
+      }
+  );
+}
+
+__global__ void warpgroup_multiply_rows_64(const __half* a, const __half* b, int depth, float* d) {
+  warpgroup_multiply_rows<64>(
+      a, b, depth, d,
+      [](auto& sums, const auto& fragment, uint64_t descriptor) {
+        cuda::wgmma_m64n64k16_f16_n_major(sums, fragment, descriptor);
+      }
+  );
+}
+
+__global__ void warpgroup_multiply_shared_128(
+    const __half* a, const __half* b, int depth, float* d
+) {
+  TRELLIS_DYNAMIC_SHARED(shared);
+  __half* rows = reinterpret_cast<__half*>(shared);
+  __half* columns = rows + 64 * 64;
+  const int thread = static_cast<int>(threadIdx.x);
+  float sums[16][4];
+  for (int first = 0; first < depth; first += 64) {
+    __syncthreads();
+    for (int i = thread; i < 64 * 64; i += 128) {
+      rows[swizzled(i / 64, i % 64)] = a[i / 64 * depth + first + i % 64];
+    }
+    for (int i = thread; i < 128 * 64; i += 128) {
+      columns[swizzled(i / 64, i % 64)] = b[i / 64 * depth + first + i % 64];
+    }
+    cuda::fence_proxy_async();
+    __syncthreads();
+    const auto descriptor = [](const __half* tile) {
+      return uint64_t{1} << 62 | uint64_t{64} << 32 | (cuda::shared_address(tile) & 0x3FFFF) >> 4;
+    };
+    for (uint64_t step = 0; step < 4; ++step) {
+      cuda::wgmma_fence();
+      if (first == 0 && step == 0) {
+        cuda::wgmma_m64n128k16_f16_shared<false>(sums, descriptor(rows), descriptor(columns));
+      } else {
+        cuda::wgmma_m64n128k16_f16_shared<true>(
+            sums, descriptor(rows) + 2 * step, descriptor(columns) + 2 * step
+        );
+      }
+      cuda::wgmma_commit();
+    }
+    cuda::wgmma_wait<0>();
+  }
+  const int group = thread % 32 / 4 + thread / 32 * 16;
+  for (int i = 0; i < 64; ++i) {
+    const int row = group + 8 * (i % 4 / 2);
+    d[row * 128 + i / 4 * 8 + thread % 4 * 2 + i % 2] = sums[i / 4][i % 4];
+  }
 }
 
 }  // namespace trellis::simt_test

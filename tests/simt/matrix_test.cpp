@@ -148,14 +148,17 @@ TEST(SimtMatrix, StoresFourMatricesTransposed) {
 
 using WarpgroupKernel = void (*)(const __half*, const __half*, int, float*);
 
-void check_warpgroup(WarpgroupKernel kernel, size_t columns) {
-  constexpr size_t kDepth = 192;
+constexpr size_t kDepth = 192;
+
+/// at(b, k, column) reads b as the kernel takes it.
+template <typename At>
+void check_warpgroup(WarpgroupKernel kernel, size_t columns, size_t shared_halves, At at) {
   const auto a = random_integers<float>(64 * kDepth, -9, 9, 11);
   const auto b = random_integers<float>(columns * kDepth, -9, 9, 12);
   DeviceArray<__half> device_a(std::vector<__half>(a.begin(), a.end()));
   DeviceArray<__half> device_b(std::vector<__half>(b.begin(), b.end()));
   DeviceArray<float> device_d(64 * columns);
-  const auto shared_bytes = static_cast<int>(columns * 64 * sizeof(__half));
+  const auto shared_bytes = static_cast<int>(shared_halves * sizeof(__half));
   ASSERT_EQ(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),
       cudaSuccess
@@ -168,22 +171,43 @@ void check_warpgroup(WarpgroupKernel kernel, size_t columns) {
   );
 
   std::vector<float> d(64 * columns);
-  multiply_add(a, b, d, kDepth, columns, [](const auto& m, size_t k, size_t n) {
-    return m[n * kDepth + k];
-  });
+  multiply_add(a, b, d, kDepth, columns, at);
   EXPECT_EQ(device_d.values(), d);
 }
 
+/// b as one column after the other.
+float by_columns(const std::vector<float>& b, size_t k, size_t n) {
+  return b[n * kDepth + k];
+}
+
 TEST(SimtMatrix, WarpgroupMultipliesBy256Columns) {
-  check_warpgroup(warpgroup_multiply_256, 256);
+  check_warpgroup(warpgroup_multiply_256, 256, 256 * 64, by_columns);
 }
 
 TEST(SimtMatrix, WarpgroupMultipliesBy128Columns) {
-  check_warpgroup(warpgroup_multiply_128, 128);
+  check_warpgroup(warpgroup_multiply_128, 128, 128 * 64, by_columns);
 }
 
 TEST(SimtMatrix, WarpgroupMultipliesBy64Columns) {
-  check_warpgroup(warpgroup_multiply_64, 64);
+  check_warpgroup(warpgroup_multiply_64, 64, 64 * 64, by_columns);
+}
+
+TEST(SimtMatrix, WarpgroupMultipliesMatricesInSharedMemoryAndOverwritesWhatWasThere) {
+  check_warpgroup(warpgroup_multiply_shared_128, 128, (64 + 128) * 64, by_columns);
+}
+
+TEST(SimtMatrix, WarpgroupMultipliesByRowsOf128) {
+  check_warpgroup(
+      warpgroup_multiply_rows_128, 128, 128 * kDepth,
+      [](const auto& b, size_t k, size_t n) { return b[k * 128 + n]; }
+  );
+}
+
+TEST(SimtMatrix, WarpgroupMultipliesByRowsOf64) {
+  check_warpgroup(
+      warpgroup_multiply_rows_64, 64, 64 * kDepth,
+      [](const auto& b, size_t k, size_t n) { return b[k * 64 + n]; }
+  );
 }
 
 }  // namespace

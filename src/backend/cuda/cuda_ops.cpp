@@ -4,6 +4,7 @@
 #include "backend/cuda/kernel_views.h"
 #include "backend/cuda/kernels/attention.h"
 #include "backend/cuda/kernels/flash_attention.h"
+#include "backend/cuda/kernels/flash_wgmma.h"
 #include "backend/cuda/kernels/kv_store.h"
 #include "backend/cuda/kernels/norm.h"
 #include "backend/cuda/kernels/rope.h"
@@ -161,11 +162,16 @@ void CudaOps::attention(const AttentionArgs& args, const DeviceStep& step) {
   const AttentionSizes sizes = {
       problem.heads, problem.kv_heads, problem.head_dim, problem.keys.bits, problem.values.bits
   };
-  if (choose_attention(limits_, is_exact(), sizes, problem.rows) == AttentionKernel::kFlash) {
-    return flash_attention(stream_, problem);
+  switch (choose_attention(limits_, is_exact(), sizes, problem.rows)) {
+    case AttentionKernel::kFlashWgmma:
+      return flash_wgmma(stream_, problem);
+    case AttentionKernel::kFlash:
+      return flash_attention(stream_, problem);
+    case AttentionKernel::kSpans: {
+      const auto scope = workspace_.scope();
+      cuda::attention(stream_, problem, attention_scratch(problem));
+    }
   }
-  const auto scope = workspace_.scope();
-  cuda::attention(stream_, problem, attention_scratch(problem));
 }
 
 }  // namespace trellis::cuda

@@ -7,6 +7,7 @@
 #include "backend/cuda/kernels/exl3_rope_store.h"
 #include "backend/cuda/kernels/exl3_stage_input.h"
 #include "backend/cuda/kernels/flash_attention.h"
+#include "backend/cuda/kernels/flash_wgmma.h"
 #include "exl3/hadamard.h"
 
 #include <fmt/format.h>
@@ -110,7 +111,15 @@ std::string LinearPlan::to_string() const {
 }
 
 std::string to_string(AttentionKernel kernel) {
-  return kernel == AttentionKernel::kFlash ? "flash_attention" : "attention";
+  switch (kernel) {
+    case AttentionKernel::kSpans:
+      return "attention";
+    case AttentionKernel::kFlash:
+      return "flash_attention";
+    case AttentionKernel::kFlashWgmma:
+      return "flash_wgmma";
+  }
+  return "";
 }
 
 AttentionKernel choose_attention(
@@ -123,6 +132,10 @@ AttentionKernel choose_attention(
   problem.head_dim = sizes.head_dim;
   problem.keys.bits = sizes.key_bits;
   problem.values.bits = sizes.value_bits;
+  const bool may_use_wgmma = limits.has_wgmma && rows > kSegmentedRows;
+  if (may_use_wgmma && flash_wgmma_fits(problem, limits.shared_bytes)) {
+    return AttentionKernel::kFlashWgmma;
+  }
   const bool fits = flash_attention_fits(problem, limits.shared_bytes);
   return fits ? AttentionKernel::kFlash : AttentionKernel::kSpans;
 }

@@ -17,7 +17,7 @@ struct DeviceLimits {
   int num_sms = 0;
   int64_t shared_bytes = 0;  // that a CTA can ask for
   int64_t slice_bytes = 0;   // of decoded weights that may exist at a time
-  bool has_wgmma = false;    // a GPU of sm_90 and code for sm_90a: many rows take exl3_wgmma.h
+  bool has_wgmma = false;    // a GPU of sm_90 and code for sm_90a: many rows take its kernels
 
   /// Calls of so many rows take the kernels for few rows, larger ones those of the tensor cores.
   /// What is rounded, and so the bits of a row, depends on this number alone. Two passes of the
@@ -89,9 +89,9 @@ struct AttentionSizes {
   int value_bits = 16;
 };
 
-enum class AttentionKernel : uint8_t { kSpans, kFlash };
+enum class AttentionKernel : uint8_t { kSpans, kFlash, kFlashWgmma };
 
-/// "attention", "flash_attention"
+/// "attention", "flash_attention", "flash_wgmma"
 std::string to_string(AttentionKernel kernel);
 
 AttentionKernel choose_attention(

@@ -169,10 +169,18 @@ std::vector<AttentionCase> attention_cases() {
   const AttentionSizes llama = {32, 8, 128, 16, 16};
   constexpr AttentionKernel kSpans = AttentionKernel::kSpans;
   constexpr AttentionKernel kFlash = AttentionKernel::kFlash;
+  constexpr AttentionKernel kFlashWgmma = AttentionKernel::kFlashWgmma;
   return {
       {"H100Sixteen", kH100, false, llama, 16, kSpans},
       {"H100Seventeen", kH100, false, llama, 17, kFlash},
+      {"H100SixtyFour", kH100, false, llama, 64, kFlash},
+      {"H100SixtyFive", kH100, false, llama, 65, kFlashWgmma},
+      {"H100HeadsOf64", kH100, false, {32, 8, 64, 16, 16}, 2048, kFlashWgmma},
+      {"H100HeadsOf96", kH100, false, {32, 8, 96, 16, 16}, 2048, kFlash},
+      {"H100QuantizedKeys", kH100, false, {32, 8, 128, 8, 16}, 2048, kFlash},
+      {"H100QuantizedValues", kH100, false, {32, 8, 128, 16, 4}, 2048, kFlash},
       {"H100Exact", kH100, true, llama, 2048, kSpans},
+      {"Rtx3090Prompt", kRtx3090, false, llama, 2048, kFlash},
       {"Rtx3090Thirtytwo", kRtx3090, false, llama, 32, kSpans},
       {"Rtx3090Thirtythree", kRtx3090, false, llama, 33, kFlash},
       {"QuantizedCache", kH100, false, {32, 8, 128, 4, 8}, 64, kFlash},
@@ -186,6 +194,12 @@ INSTANTIATE_TEST_SUITE_P(
     , AttentionChoice, testing::ValuesIn(attention_cases()),
     [](const auto& info) { return info.param.name; }
 );
+
+TEST(AttentionKernels, PrintThemselves) {
+  EXPECT_EQ(to_string(AttentionKernel::kSpans), "attention");
+  EXPECT_EQ(to_string(AttentionKernel::kFlash), "flash_attention");
+  EXPECT_EQ(to_string(AttentionKernel::kFlashWgmma), "flash_wgmma");
+}
 
 TEST(BlockPlan, NamesTheKernelOfEveryProductAndOfAttention) {
   const BlockSizes sizes = {4, exl3::Codebook::kMul1, 4096, 14336, 32, 8, 128, {}};

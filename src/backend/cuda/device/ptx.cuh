@@ -237,6 +237,73 @@ __device__ __forceinline__ void wgmma_m64n256k16_f16(
 #undef TRELLIS_SUMS16
 #undef TRELLIS_SUMS4
 
+#define TRELLIS_TILE(n) "+f"(d[n][0]), "+f"(d[n][1]), "+f"(d[n][2]), "+f"(d[n][3])
+#define TRELLIS_TILES8(n)                                                               \
+  TRELLIS_TILE(n), TRELLIS_TILE((n) + 1), TRELLIS_TILE((n) + 2), TRELLIS_TILE((n) + 3), \
+      TRELLIS_TILE((n) + 4), TRELLIS_TILE((n) + 5), TRELLIS_TILE((n) + 6), TRELLIS_TILE((n) + 7)
+
+/// d (64 x 64 of the warpgroup) += a (64 x 16) fp16 * b (16 x 64) fp16, summed in fp32. As
+/// wgmma_m64n64k16_f16, but with b's rows, not its columns, one after the other.
+__device__ __forceinline__ void wgmma_m64n64k16_f16_n_major(
+    float (&d)[8][4], const uint32_t (&a)[4], uint64_t b_descriptor
+) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+      "}, {%32, %33, %34, %35}, %36, 1, 1, 1, 1;"
+      : TRELLIS_TILES8(0)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b_descriptor)
+  );
+}
+
+/// The same with b (16 x 128).
+__device__ __forceinline__ void wgmma_m64n128k16_f16_n_major(
+    float (&d)[16][4], const uint32_t (&a)[4], uint64_t b_descriptor
+) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+      "}, {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
+      : TRELLIS_TILES8(0), TRELLIS_TILES8(8)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b_descriptor)
+  );
+}
+
+/// d (64 x 128 of the warpgroup) = a (64 x 16) fp16 * b (16 x 128) fp16, plus d where kAdds, summed
+/// in fp32. a and b: in shared memory, one row of a and one column of b after the other.
+template <bool kAdds>
+__device__ __forceinline__ void wgmma_m64n128k16_f16_shared(
+    float (&d)[16][4], uint64_t a_descriptor, uint64_t b_descriptor
+) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+      "}, %64, %65, %66, 1, 1, 0, 0;"
+      : TRELLIS_TILES8(0), TRELLIS_TILES8(8)
+      : "l"(a_descriptor), "l"(b_descriptor), "n"(kAdds ? 1 : 0)
+  );
+}
+
+#undef TRELLIS_TILES8
+#undef TRELLIS_TILE
+
+/// Keeps the compiler from moving uses of d, the sums of products that have been waited for or are
+/// about to start, to the other side.
+template <int kTiles>
+__device__ __forceinline__ void wgmma_hold(float (&d)[kTiles][4]) {
+#pragma unroll
+  for (auto& tile : d) {
+    asm volatile("" : "+f"(tile[0]), "+f"(tile[1]), "+f"(tile[2]), "+f"(tile[3])::"memory");
+  }
+}
+
 // --- Barriers in shared memory, and copies that count at them; from sm_90 on.
 
 /// Makes a barrier (8 bytes) whose phases end after so many arrivals.

@@ -26,6 +26,7 @@
 #include "backend/cuda/device/codebook.cuh"
 #include "backend/cuda/device/ptx.cuh"
 #include "backend/cuda/device/reduce.cuh"
+#include "backend/cuda/device/wgmma_ring.cuh"
 #include "backend/cuda/device/wgmma_shape.h"
 #include "backend/cuda/exl3_window.h"
 #include "backend/cuda/kernels/exl3_wgmma.h"
@@ -49,12 +50,6 @@ __device__ __forceinline__ void decode_slab(
   a[3] = weight_pair<kCodebook>(x[6], x[7]);
 }
 
-/// A stage's first slab as wgmma's B: rows of 128 bytes with the 128-byte swizzle, 1024 bytes from
-/// eight of them to the next. address: a multiple of 1024. The next slab is 2 further.
-__device__ __forceinline__ uint64_t stage_descriptor(uint32_t address) {
-  return uint64_t{1} << 62 | uint64_t{64} << 32 | uint64_t{1} << 16 | (address & 0x3FFFFu) >> 4;
-}
-
 template <int kSums>
 __device__ __forceinline__ void multiply(
     float (&sums)[kSums], const uint32_t (&a)[4], uint64_t b_descriptor
@@ -63,24 +58,6 @@ __device__ __forceinline__ void multiply(
   if constexpr (kSums == 64) wgmma_m64n128k16_f16(sums, a, b_descriptor);
   if constexpr (kSums == 128) wgmma_m64n256k16_f16(sums, a, b_descriptor);
 }
-
-__device__ __forceinline__ void wait_for_phase(uint32_t barrier, uint32_t parity) {
-  while (!mbarrier_try_wait_parity(barrier, parity)) {
-  }
-}
-
-/// Where a ring of barriers or stages stands.
-template <int kStages>
-struct RingPosition {
-  int stage = 0;
-  uint32_t parity = 0;
-
-  __device__ __forceinline__ void advance() {
-    if (++stage < kStages) return;
-    stage = 0;
-    parity ^= 1u;
-  }
-};
 
 }  // namespace wgmma
 
@@ -297,7 +274,7 @@ __global__ void __launch_bounds__(
 #pragma unroll
       for (int step = 0; step < Shape::kSteps; ++step) {
         wgmma::wait_for_phase(arrived(read.stage), read.parity);
-        const uint64_t b = wgmma::stage_descriptor(stages + read.stage * Shape::kStageBytes);
+        const uint64_t b = wgmma::operand(stages + read.stage * Shape::kStageBytes);
 #pragma unroll
         for (int pair = 0; pair < 2; ++pair) {
           wgmma_fence();

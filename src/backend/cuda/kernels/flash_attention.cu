@@ -16,24 +16,19 @@
 //
 // Traffic: keys and values once per 64 pairs, from L2 where CTAs beside each other share them.
 #include "backend/args.h"
+#include "backend/cuda/device/flash_tile.cuh"
 #include "backend/cuda/device/hadamard.cuh"
 #include "backend/cuda/device/half_tile.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/kernels/flash_attention.h"
 
-#include <cmath>
-
 namespace trellis::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int kWarpPairs = 16;
-constexpr int kTilePairs = kThreads / kWarp * kWarpPairs;
+constexpr int kTilePairs = kThreads / kWarp * flash::kWarpPairs;
 constexpr int kTileKeys = 64;
 constexpr int kKeyTiles = kTileKeys / 8;  // of mma's 8 columns
-/// Exponentials are at most 2^15, the largest power of two of fp16.
-constexpr float kWeightExponent = 15.0f;
-constexpr float kLog2E = 1.44269504f;
 
 static_assert(kPageTokens % kTileKeys == 0, "a tile of keys lies in one page");
 
@@ -57,70 +52,13 @@ struct SharedTiles {
 template <int kHeadDim, bool kMayBeQuantized>
 constexpr int kResidentCtas = kHeadDim < 128 || (kHeadDim == 128 && !kMayBeQuantized) ? 3 : 2;
 
-/// Rows of one sequence. None or fewer where the sequence has no such tile.
-struct RowTile {
-  int sequence;
-  int begin;
-  int rows;
-};
-
-/// Sequence s owns tiles from row_begin[s] / tile_rows + s on: enough for it, however the rows of
-/// those before it are cut.
-__device__ __forceinline__ RowTile
-find_rows(const int32_t* row_begin, int num_sequences, int tile, int tile_rows) {
-  int low = 0;
-  int high = num_sequences;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    (row_begin[middle] / tile_rows + middle <= tile ? low : high) = middle;
-  }
-  const int first = row_begin[low];
-  const int begin = first + (tile - (first / tile_rows + low)) * tile_rows;
-  return {low, begin, min(tile_rows, row_begin[low + 1] - begin)};
-}
-
-/// Rounds the queries of a warp's pairs to fp16 in their tile. Pair p of the CTA is row p / group
-/// and head p % group; those behind the last row are zeros.
-template <int kHeadDim, bool kMayBeQuantized>
-__device__ __forceinline__ void load_queries(
-    const AttentionProblem& problem, char* tile, const RowTile& rows, int group
-) {
-  using Tile = typename SharedTiles<kHeadDim>::Queries;
-  constexpr int kQuarters = kHeadDim / 4;  // of four numbers, in a pair
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int first_pair = static_cast<int>(threadIdx.x) / kWarp * kWarpPairs;
-  const int first_head = static_cast<int>(blockIdx.y) * group;
-  const float factor = problem.scale * kLog2E;
-#pragma unroll 4
-  for (int i = lane; i < kWarpPairs * kQuarters; i += kWarp) {
-    const int pair = first_pair + i / kQuarters;
-    const int channel = i % kQuarters * 4;
-    float v[4] = {};
-    if (pair / group < rows.rows) {
-      const int64_t row = rows.begin + pair / group;
-      const int64_t head = row * problem.heads + first_head + pair % group;
-      const float4 q =
-          *reinterpret_cast<const float4*>(problem.queries + head * kHeadDim + channel);
-      v[0] = q.x * factor;
-      v[1] = q.y * factor;
-      v[2] = q.z * factor;
-      v[3] = q.w * factor;
-    }
-    if constexpr (kMayBeQuantized) {
-      if (problem.keys.is_quantized()) hadamard_block<exl3::kKvGroup / kLaneNumbers>(v);
-    }
-    const uint32_t place = Tile::offset(pair, channel / 8) + channel % 8 * 2;
-    *reinterpret_cast<uint2*>(tile + place) = {pack_halves(v[0], v[1]), pack_halves(v[2], v[3])};
-  }
-}
-
 /// Of a lane: where it reads step 0 of its warp's queries, and of all keys and values. Matrices of
 /// keys are 8 keys by 8 channels: two of channels, of two groups of keys. Those of values are two
 /// of keys, of two groups of channels.
 template <typename Tile>
 __device__ __forceinline__ uint32_t query_address(uint32_t tile) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int first_pair = static_cast<int>(threadIdx.x) / kWarp * kWarpPairs;
+  const int first_pair = static_cast<int>(threadIdx.x) / kWarp * flash::kWarpPairs;
   return tile + Tile::offset(first_pair + lane % 16, lane / 16);
 }
 template <typename Tile>
@@ -173,62 +111,6 @@ __device__ __forceinline__ void add_outputs(
   }
 }
 
-/// The first key that a row at `position` sees.
-__device__ __forceinline__ int first_seen(int position, int window) {
-  return window > 0 ? max(0, position - window + 1) : 0;
-}
-
-/// Makes scores of keys that a row does not see minus infinity. first_key: of the tile. last: the
-/// positions of the lane's two rows, less the place of its first key in a fragment.
-__device__ __forceinline__ void mask(
-    float (&scores)[kKeyTiles][4], const int (&last)[2], int window, int first_key
-) {
-#pragma unroll
-  for (int n = 0; n < kKeyTiles; ++n) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int behind = last[i / 2] - first_key - (n * 8 + i % 2);
-      if (behind < 0 || (window > 0 && behind >= window)) scores[n][i] = -INFINITY;
-    }
-  }
-}
-
-/// Of a row's keys so far. A lane's share of the sum: four lanes hold a row.
-struct SoftmaxState {
-  float base = -INFINITY;  // the largest score, less kWeightExponent
-  float sum = 0.0f;        // of 2^(score - base)
-};
-
-/// Turns the scores of a pair (rows 0 or 1 of a lane's two) into weights. Returns what the outputs
-/// so far are to be multiplied by.
-__device__ __forceinline__ float exponentiate(
-    float (&scores)[kKeyTiles][4], int half, SoftmaxState& state
-) {
-  float largest = -INFINITY;
-#pragma unroll
-  for (int n = 0; n < kKeyTiles; ++n) {
-    largest = fmaxf(largest, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
-  }
-  largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
-  largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
-  const float before = state.base;
-  state.base = fmaxf(before, largest - kWeightExponent);
-  // Where all keys so far are masked there is nothing to subtract from: weights of zero.
-  const float base = state.base == -INFINITY ? 0.0f : state.base;
-  float sum = 0.0f;
-#pragma unroll
-  for (int n = 0; n < kKeyTiles; ++n) {
-#pragma unroll
-    for (int i = 2 * half; i < 2 * half + 2; ++i) {
-      scores[n][i] = exp2_approximate(scores[n][i] - base);
-      sum += scores[n][i];
-    }
-  }
-  const float factor = exp2_approximate(before - base);
-  state.sum = state.sum * factor + sum;
-  return factor;
-}
-
 /// Rotates the channels of outputs back, 32 at a time, without a scale. Of a channel's number, bit
 /// 0 counts within a fragment, bits 1 and 2 lanes, bits 3 and 4 fragments.
 template <int kTiles>
@@ -277,32 +159,40 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas<kHeadDim, kMayBeQuanti
   TRELLIS_DYNAMIC_SHARED(shared);
   dependents_launch();
   dependencies_wait();
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int group = problem.heads / problem.kv_heads;
   const int kv_head = static_cast<int>(blockIdx.y);
-  const RowTile rows = find_rows(
+  const flash::RowTile rows = flash::find_rows(
       problem.row_begin, problem.num_sequences, static_cast<int>(gridDim.x - 1 - blockIdx.x),
       kTilePairs / group
   );
   if (rows.rows <= 0) return;
 
-  const int first_position = problem.positions[rows.begin];
-  const int last_position = first_position + rows.rows - 1;
-  const int first_key = first_seen(first_position, problem.window) / kTileKeys * kTileKeys;
+  const flash::RowPositions positions = flash::find_positions(problem, rows);
+  const int first_key = positions.first_tile(kTileKeys);
   const int pages = rows.sequence * problem.max_pages;
   const uint32_t tiles = shared_address(shared);
   const auto load = [&](const KvRows& side, int place, int key) {
     const int64_t page = problem.page_table[pages + key / kPageTokens];
     const int64_t first_row = (page * problem.kv_heads + kv_head) * kPageTokens + key % kPageTokens;
     load_tile<Keys, kTileKeys, kHeadDim, kThreads, kMayBeQuantized>(
-        tiles + place, side, first_row, last_position - key + 1
+        tiles + place, side, first_row, positions.last - key + 1
     );
     cp_async_commit();
   };
 
   load(problem.keys, Shared::kKeys, first_key);
-  load_queries<kHeadDim, kMayBeQuantized>(problem, shared + Shared::kQueries, rows, group);
+  flash::load_queries<kHeadDim>(
+      problem, rows, kv_head, group,
+      [&](int place_pair, int channel, float(&v)[4]) {
+        if constexpr (kMayBeQuantized) {
+          if (problem.keys.is_quantized()) hadamard_block<exl3::kKvGroup / kLaneNumbers>(v);
+        }
+        const uint32_t place = Queries::offset(place_pair, channel / 8) + channel % 8 * 2;
+        *reinterpret_cast<uint2*>(shared + Shared::kQueries + place) = {
+            pack_halves(v[0], v[1]), pack_halves(v[2], v[3])
+        };
+      }
+  );
   __syncwarp();
   const uint32_t query_tile = query_address<Queries>(tiles + Shared::kQueries);
   const uint32_t keys = key_address<Keys>(tiles + Shared::kKeys);
@@ -315,15 +205,10 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas<kHeadDim, kMayBeQuanti
     }
   }
 
-  const int pair = warp * kWarpPairs + lane / 4;
-  // The positions of the lane's two rows, less where its keys stand in a fragment.
-  const int last[2] = {
-      first_position + pair / group - lane % 4 * 2,
-      first_position + (pair + 8) / group - lane % 4 * 2
-  };
-  SoftmaxState states[2];
+  const flash::LaneEnds ends = flash::find_ends(positions, group);
+  flash::SoftmaxState states[2];
   float outputs[kHeadDim / 8][4] = {};
-  for (int key = first_key; key <= last_position; key += kTileKeys) {
+  for (int key = first_key; key <= positions.last; key += kTileKeys) {
     cp_async_wait<0>();
     __syncthreads();  // the keys have come; the values before them, or the queries, have been read
     load(problem.values, Shared::kValues, key);
@@ -339,56 +224,24 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas<kHeadDim, kMayBeQuanti
         add_scores<Keys>(scores, queries[step], keys, step);
       }
     }
-    const bool all_seen =
-        key + kTileKeys - 1 <= first_position && key >= first_seen(last_position, problem.window);
-    if (!all_seen) mask(scores, last, problem.window, key);
+    if (!positions.all_see(key, kTileKeys)) flash::mask(scores, ends, positions.window, key);
 
     cp_async_wait<0>();
     __syncthreads();  // the values have come; the keys have been read
-    if (key + kTileKeys <= last_position) load(problem.keys, Shared::kKeys, key + kTileKeys);
+    if (key + kTileKeys <= positions.last) load(problem.keys, Shared::kKeys, key + kTileKeys);
 
     const float factors[2] = {
-        exponentiate(scores, 0, states[0]), exponentiate(scores, 1, states[1])
+        flash::exponentiate(scores, 0, states[0]), flash::exponentiate(scores, 1, states[1])
     };
-#pragma unroll
-    for (auto& fragment : outputs) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) fragment[i] *= factors[i / 2];
-    }
+    flash::scale_outputs(outputs, factors);
     add_outputs<Keys>(outputs, scores, values);
   }
 
-  float inverses[2];
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    float sum = states[half].sum;
-    sum += __shfl_xor_sync(kAllLanes, sum, 1);
-    sum += __shfl_xor_sync(kAllLanes, sum, 2);
-    inverses[half] = 1.0f / sum;
-  }
-#pragma unroll
-  for (auto& fragment : outputs) {
-    // Adding zero makes one zero of two: which it is may depend on masked tiles.
-#pragma unroll
-    for (int i = 0; i < 4; ++i) fragment[i] = fragment[i] * inverses[i / 2] + 0.0f;
-  }
+  flash::normalise(outputs, states);
   if constexpr (kMayBeQuantized) {
     if (problem.values.is_quantized()) rotate_back(outputs);
   }
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int position = last[half] + lane % 4 * 2;
-    if (position > last_position) continue;
-    const int own_row = position - first_position;
-    const int64_t head = static_cast<int64_t>(rows.begin + own_row) * problem.heads +
-                         kv_head * group + pair + 8 * half - own_row * group;
-    float* output = problem.output + head * kHeadDim + lane % 4 * 2;
-#pragma unroll
-    for (int n = 0; n < kHeadDim / 8; ++n) {
-      const float2 numbers = {outputs[n][2 * half], outputs[n][2 * half + 1]};
-      *reinterpret_cast<float2*>(output + n * 8) = numbers;
-    }
-  }
+  flash::store_outputs(problem, rows, kv_head, group, outputs);
 }
 
 template <int kHeadDim>
@@ -398,9 +251,9 @@ bool fits(const AttentionProblem& problem, int64_t shared_bytes) {
 
 template <int kHeadDim>
 void launch_for_type(cudaStream_t stream, const AttentionProblem& problem) {
-  const int64_t tile_rows = kTilePairs / (problem.heads / problem.kv_heads);
+  const int tile_rows = kTilePairs / (problem.heads / problem.kv_heads);
   const dim3 grid(
-      static_cast<unsigned>(problem.rows / tile_rows + problem.num_sequences),
+      static_cast<unsigned>(flash::num_row_tiles(problem, tile_rows)),
       static_cast<unsigned>(problem.kv_heads)
   );
   const LaunchShape shape = {grid, kThreads, SharedTiles<kHeadDim>::kBytes, true};

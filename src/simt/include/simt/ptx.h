@@ -75,7 +75,13 @@ void gather_matrix_rows(void* const* operands, unsigned mask);
 extern template void gather_matrix_rows<4, true>(void* const*, unsigned);
 
 void issue_wgmma(
-    float* d, int columns, const uint32_t (&a)[4], uint64_t b_descriptor, const Where& where
+    float* d, int columns, const uint32_t (&a)[4], uint64_t b_descriptor, bool b_is_n_major,
+    const Where& where
+);
+/// With A in shared memory; `adds` to d or overwrites it.
+void issue_shared_wgmma(
+    float* d, int columns, uint64_t a_descriptor, uint64_t b_descriptor, bool adds,
+    const Where& where
 );
 void commit_wgmma(const Where& where);
 void wait_for_wgmma(std::size_t pending, const Where& where);
@@ -259,7 +265,7 @@ inline void wgmma_m64n256k16_f16(
     float (&d)[128], const uint32_t (&a)[4], uint64_t b_descriptor,
     const simt::Where& where = simt::Where::current()
 ) {
-  simt::issue_wgmma(d, 256, a, b_descriptor, where);
+  simt::issue_wgmma(d, 256, a, b_descriptor, false, where);
 }
 
 /// d (64 x 128 of the warpgroup) += a (64 x 16) * b (16 x 128).
@@ -267,7 +273,7 @@ inline void wgmma_m64n128k16_f16(
     float (&d)[64], const uint32_t (&a)[4], uint64_t b_descriptor,
     const simt::Where& where = simt::Where::current()
 ) {
-  simt::issue_wgmma(d, 128, a, b_descriptor, where);
+  simt::issue_wgmma(d, 128, a, b_descriptor, false, where);
 }
 
 /// d (64 x 64 of the warpgroup) += a (64 x 16) * b (16 x 64).
@@ -275,8 +281,38 @@ inline void wgmma_m64n64k16_f16(
     float (&d)[32], const uint32_t (&a)[4], uint64_t b_descriptor,
     const simt::Where& where = simt::Where::current()
 ) {
-  simt::issue_wgmma(d, 64, a, b_descriptor, where);
+  simt::issue_wgmma(d, 64, a, b_descriptor, false, where);
 }
+
+/// The same with b's rows, not its columns, one after the other.
+inline void wgmma_m64n64k16_f16_n_major(
+    float (&d)[8][4], const uint32_t (&a)[4], uint64_t b_descriptor,
+    const simt::Where& where = simt::Where::current()
+) {
+  simt::issue_wgmma(&d[0][0], 64, a, b_descriptor, true, where);
+}
+
+/// The same with b (16 x 128).
+inline void wgmma_m64n128k16_f16_n_major(
+    float (&d)[16][4], const uint32_t (&a)[4], uint64_t b_descriptor,
+    const simt::Where& where = simt::Where::current()
+) {
+  simt::issue_wgmma(&d[0][0], 128, a, b_descriptor, true, where);
+}
+
+/// d (64 x 128 of the warpgroup) = a (64 x 16) * b (16 x 128), plus d where kAdds, both in shared
+/// memory.
+template <bool kAdds>
+void wgmma_m64n128k16_f16_shared(
+    float (&d)[16][4], uint64_t a_descriptor, uint64_t b_descriptor,
+    const simt::Where& where = simt::Where::current()
+) {
+  simt::issue_shared_wgmma(&d[0][0], 128, a_descriptor, b_descriptor, kAdds, where);
+}
+
+/// Keeps the compiler from moving uses of d to the other side.
+template <int kTiles>
+void wgmma_hold(float (&)[kTiles][4]) {}
 
 inline void mbarrier_init(
     uint32_t barrier, uint32_t arrivals, const simt::Where& where = simt::Where::current()

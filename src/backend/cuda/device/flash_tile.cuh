@@ -26,18 +26,21 @@ struct RowTile {
 };
 
 /// Sequence s owns tiles from row_begin[s] / tile_rows + s on: enough for it, however the rows of
-/// those before it are cut.
+/// those before it are cut. All lanes of a warp look, at a sequence each.
 __device__ __forceinline__ RowTile
 find_rows(const int32_t* row_begin, int num_sequences, int tile, int tile_rows) {
-  int low = 0;
-  int high = num_sequences;
-  while (high - low > 1) {
-    const int middle = (low + high) / 2;
-    (row_begin[middle] / tile_rows + middle <= tile ? low : high) = middle;
+  int sequence = -1;
+  for (int base = 0; base < num_sequences; base += kWarp) {
+    const int candidate = base + static_cast<int>(threadIdx.x) % kWarp;
+    const bool begins =
+        candidate < num_sequences && row_begin[candidate] / tile_rows + candidate <= tile;
+    const int found = __popc(__ballot_sync(kAllLanes, begins));
+    sequence += found;
+    if (found < kWarp) break;
   }
-  const int first = row_begin[low];
-  const int begin = first + (tile - (first / tile_rows + low)) * tile_rows;
-  return {low, begin, min(tile_rows, row_begin[low + 1] - begin)};
+  const int first = row_begin[sequence];
+  const int begin = first + (tile - (first / tile_rows + sequence)) * tile_rows;
+  return {sequence, begin, min(tile_rows, row_begin[sequence + 1] - begin)};
 }
 
 /// Tiles of rows of the whole call that find_rows() may be asked for.

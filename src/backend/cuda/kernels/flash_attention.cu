@@ -158,7 +158,8 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas<kHeadDim, kMayBeQuanti
   constexpr int kSteps = kHeadDim / 16;
   TRELLIS_DYNAMIC_SHARED(shared);
   dependents_launch();
-  dependencies_wait();
+  // What tells the rows, and keys that earlier steps have stored, can be read before the kernels in
+  // front have ended.
   const int group = problem.heads / problem.kv_heads;
   const int kv_head = static_cast<int>(blockIdx.y);
   const flash::RowTile rows = flash::find_rows(
@@ -167,6 +168,7 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas<kHeadDim, kMayBeQuanti
   );
   if (rows.rows <= 0) return;
 
+  const int stored = problem.positions[problem.row_begin[rows.sequence]];
   const flash::RowPositions positions = flash::find_positions(problem, rows);
   const int first_key = positions.first_tile(kTileKeys);
   const int pages = rows.sequence * problem.max_pages;
@@ -180,7 +182,9 @@ __global__ void __launch_bounds__(kThreads, kResidentCtas<kHeadDim, kMayBeQuanti
     cp_async_commit();
   };
 
+  if (first_key + kTileKeys > stored) dependencies_wait();
   load(problem.keys, Shared::kKeys, first_key);
+  dependencies_wait();
   flash::load_queries<kHeadDim>(
       problem, rows, kv_head, group,
       [&](int place_pair, int channel, float(&v)[4]) {

@@ -183,7 +183,6 @@ __global__ void __launch_bounds__(kThreads, 1)
     using Shared = SharedTiles<kHeadDim>;
     TRELLIS_DYNAMIC_SHARED(shared);
     dependents_launch();
-    dependencies_wait();
     const int group = problem.heads / problem.kv_heads;
     const int place = static_cast<int>(gridDim.x - 1 - blockIdx.x);
     const int kv_head = place % problem.kv_heads;
@@ -198,6 +197,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     __syncthreads();
     const int warp = warp_index();
     const flash::RowPositions positions = flash::find_positions(problem, rows);
+    dependencies_wait();
     const int first_key = positions.first_tile(kTileKeys);
     if (warp >= kMultiplyingWarps) {
       release_registers<kCopyingRegisters>();

@@ -22,6 +22,9 @@ namespace {
 /// Warps of a CTA, at most: as registers allow.
 constexpr int kMostWarps = 16;
 constexpr int kMostWarpBlocks = 4;
+/// CTAs of so many warps for which an SM keeps registers: they bound how many rows an H100 holds;
+/// other GPUs do not run this kernel.
+constexpr int kCtasPerSm = kHasWgmma ? 2 : 1;
 
 static_assert(
     kMostNormStageNumbers == kMostWarpBlocks * kMostWarps * kBlock &&
@@ -32,7 +35,7 @@ static_assert(
 /// kWarpBlocks: blocks of a row that a warp holds. kCtas: that share a row. Number: of the
 /// products.
 template <int kWarpBlocks, int kCtas, typename Number>
-__global__ void __launch_bounds__(kMostWarps* kWarp)
+__global__ void __launch_bounds__(kMostWarps* kWarp, kCtasPerSm)
     norm_stage_kernel(const __grid_constant__ NormQuantizeProblem problem) {
   using Warps = RowWarps<kCtas>;
   // Matrices whose inputs are in registers together, and wait for each other once.

@@ -105,7 +105,10 @@ struct ResidualStream {
   const PackedLinear* unfinished = nullptr;  // the layer of which addend holds what its backend has
                                              // computed so far; null: its outputs
   Tensor parts;  // [Ops::stream_parts() * tokens, hidden] fp32, for what has no place in addend
-  int num_parts = 1;  // that add up to the addend; several stand in parts
+  Tensor units;  // [tokens] fp32: with has_units, the sum of a row's parts is yet to be multiplied
+  int num_parts = 1;                  // that add up to what is unfinished
+  DType part_type = DType::kFloat32;  // of their numbers; fp16 ones take half the room
+  bool has_units = false;
 };
 
 /// How a layer reads the residual stream: normalised.

@@ -112,6 +112,7 @@ void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor lo
       std::max(config_.num_attention_heads * config_.head_dim, config_.intermediate_size);
   const int64_t parts = context.ops.stream_parts(rows[0], rows[1], inputs);
   if (parts > 0) stream.parts = workspace.tensor({parts * rows[0], rows[1]}, DType::kFloat32);
+  stream.units = workspace.tensor({rows[0]}, DType::kFloat32);
   context.ops.embed(step.token_ids, embedding_, stream.x);
   for (const Block& block : blocks_) block.forward(context, stream);
 

@@ -124,4 +124,23 @@ template void load_matrices<2, true>(void* const*, unsigned);
 template void load_matrices<4, false>(void* const*, unsigned);
 template void load_matrices<4, true>(void* const*, unsigned);
 
+/// The same elements the other way.
+template <int Matrices, bool Transposed>
+void gather_matrix_rows(void* const* operands, unsigned /*mask*/) {
+  for (int lane = 0; lane < kLanes; ++lane) {
+    for (int m = 0; m < Matrices; ++m) {
+      const uint32_t elements = static_cast<const StoredRow*>(operands[lane])->elements[m];
+      for (int i = 0; i < 2; ++i) {
+        const int along = lane % 4 * 2 + i;
+        const int row = Transposed ? along : lane / 4;
+        const int column = Transposed ? lane / 4 : along;
+        auto* destination = static_cast<StoredRow*>(operands[8 * m + row]);
+        destination->row[column] = static_cast<uint16_t>(elements >> (16 * i));
+      }
+    }
+  }
+}
+
+template void gather_matrix_rows<4, true>(void* const*, unsigned);
+
 }  // namespace simt

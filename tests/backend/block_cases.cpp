@@ -67,6 +67,7 @@ class RandomStream {
     stream_.parts = op.allocate_stream_parts(
         shape.rows, shape.hidden, std::max(kMostLayerInputs, shape.layer_inputs)
     );
+    stream_.units = op.allocate({shape.rows});
     norm_.weight = random_tensor(op, {shape.hidden}, seed + 4);
     norm_.epsilon = 1e-5f;
     norm_.normed = op.allocate(size);
@@ -144,6 +145,11 @@ OpGroup norm_linear_group_group() {
   add(kMul1, kMul1, {256, 20, Before::kLayer, true, 1200});
   // And more than the kernel for few rows takes.
   add(kMul1, kMul1, {256, 3, Before::kLayer, true, 16640});
+  for (const int64_t inputs : {128, 8320, 16640}) {
+    add(kMul1, kMul1, {256, 70, Before::kLayer, true, inputs});
+  }
+  add(kMcg, kMcg, {4224, 66});
+  add(kMul1, kMul1, {256, 130});
   return group;
 }
 
@@ -193,6 +199,9 @@ OpGroup mlp_group() {
     add(kHalf, kHalf, 70, {100, rows, Before::kLayer, true});
   }
   add(kMul1, kMul1, 1152, {128, 17});
+  add(kMul1, kMul1, 384, {256, 70});
+  add(kMcg, kMcg, 640, {128, 130, Before::kLayer, true});
+  add(kMul1, kMul1, 300, {256, 70});
   return group;
 }
 
@@ -282,6 +291,8 @@ OpGroup qkv_group() {
     add(kHalf, {2, 1, 20, 20, norms}, {100, 3});
   }
   add(kMul1, {4, 2, 64, 64}, {256, 40});
+  add(kMul1, {4, 2, 64, 64, true}, {256, 70});
+  add(kMcg, {8, 4, 128, 128}, {128, 66, Before::kLayer, true});
   return group;
 }
 

@@ -119,6 +119,7 @@ ResidualStream upload_stream(PreparedOp& op, int64_t rows) {
   stream.addend = op.upload(RandomData(51).normals(rows * 256), {rows, 256});
   stream.has_addend = true;
   stream.parts = op.allocate_stream_parts(rows, 256, 1024);
+  stream.units = op.allocate({rows});
   return stream;
 }
 
@@ -137,7 +138,7 @@ const PackedLinear* pack_random(
 template <typename Run>
 void expect_same_for_streams(Backend& backend, double limit, const Run& run) {
   for (const auto& formats : kThreeFormats) {
-    for (const int64_t rows : {1, 6, 40}) {
+    for (const int64_t rows : {1, 6, 40, 70}) {
       const auto rows_of = [&](bool fused) {
         PreparedOp op(backend);
         ResidualStream stream = upload_stream(op, rows);

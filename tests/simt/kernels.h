@@ -31,6 +31,8 @@ __global__ void multiply_bf16(const uint16_t* a, const uint16_t* b, float* d);
 /// out[lane][matrix]: what ldmatrix gives for 8 x 8 matrices that lie one after the other.
 __global__ void load_x4(const uint16_t* matrices, uint32_t* out, bool transposed);
 __global__ void load_x2(const uint16_t* matrices, uint32_t* out, bool transposed);
+/// The matrices of which a lane has what the transposed load_x4 gives it.
+__global__ void store_x4(const uint32_t* elements, uint16_t* matrices);
 /// d (64 x columns) = a (64 x depth) * b (columns x depth, one column after the other), by wgmma.
 __global__ void warpgroup_multiply_256(const __half* a, const __half* b, int depth, float* d);
 __global__ void warpgroup_multiply_128(const __half* a, const __half* b, int depth, float* d);

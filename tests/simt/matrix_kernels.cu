@@ -146,6 +146,15 @@ __global__ void load_x4(const uint16_t* matrices, uint32_t* out, bool transposed
   for (int m = 0; m < 4; ++m) out[threadIdx.x * 4 + m] = r[m];
 }
 
+__global__ void store_x4(const uint32_t* elements, uint16_t* matrices) {
+  __shared__ __align__(16) uint16_t tile[4 * 64];
+  uint32_t r[4];
+  for (int m = 0; m < 4; ++m) r[m] = elements[threadIdx.x * 4 + m];
+  cuda::stmatrix_x4_trans(cuda::shared_address(tile) + threadIdx.x * 16, r);
+  __syncwarp();
+  for (unsigned i = threadIdx.x; i < 4 * 64; i += 32) matrices[i] = tile[i];
+}
+
 __global__ void load_x2(const uint16_t* matrices, uint32_t* out, bool transposed) {
   __shared__ __align__(16) uint16_t tile[2 * 64];
   for (unsigned i = threadIdx.x; i < 2 * 64; i += 32) tile[i] = matrices[i];

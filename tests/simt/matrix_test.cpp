@@ -129,6 +129,23 @@ TEST(SimtMatrix, LoadsTwoMatricesTransposed) {
   check_load(load_x2, 2, true);
 }
 
+/// PTX ISA, stmatrix: transposed, a lane's elements belong to rows 2 (lane % 4) and the next, of
+/// column lane / 4.
+TEST(SimtMatrix, StoresFourMatricesTransposed) {
+  const auto elements = random_integers<uint32_t>(32 * 4, 0, 0x7FFFFFFF, 10);
+  DeviceArray<uint32_t> device_elements(elements);
+  DeviceArray<uint16_t> out(4 * 64);
+
+  ASSERT_EQ(run({}, store_x4, device_elements.data(), out.data()), cudaSuccess);
+
+  const std::vector<uint16_t> got = out.values();
+  for (size_t i = 0; i < got.size(); ++i) {
+    const size_t row = i / 8 % 8;
+    const uint32_t pair = elements[(i % 8 * 4 + row / 2) * 4 + i / 64];
+    ASSERT_EQ(got[i], static_cast<uint16_t>(pair >> 16 * (row % 2))) << "element " << i;
+  }
+}
+
 using WarpgroupKernel = void (*)(const __half*, const __half*, int, float*);
 
 void check_warpgroup(WarpgroupKernel kernel, size_t columns) {

@@ -69,15 +69,28 @@ CudaOps::Inputs CudaOps::round_normed(
   return inputs;
 }
 
+CudaOps::Inputs CudaOps::room_for_stream_input(
+    const CudaLinear& layer, const ResidualStream& stream, const Pass& pass
+) {
+  const CudaLinear* layers[] = {&layer};
+  Inputs inputs = room_for_inputs(layers, stream.x.rows(), pass);
+  if (!pass.by_wgmma) return inputs;
+  TRELLIS_CHECK_EQ(stream.units.numel(), stream.x.rows(), "room for the units of rows");
+  inputs.staged[0].units = stream.units.as<float>();
+  return inputs;
+}
+
 void CudaOps::leave_in_stream(
     const CudaLinear& layer, const Inputs& input, ResidualStream& stream, const Pass& pass
 ) {
   TRELLIS_CHECK(!stream.has_addend, "one output on its way at a time");
   const CudaLinear* layers[] = {&layer};
   const int64_t rows = stream.x.rows();
-  const int parts = pass.segments.count;
-  TRELLIS_CHECK(parts == 1 || stream.parts.rows() >= parts * rows, "room for the parts");
-  stream.num_parts = parts;
+  const int64_t room = product_room(pass.segments.count, pass.sums);
+  TRELLIS_CHECK(room == 1 || stream.parts.rows() >= room * rows, "room for the parts");
+  stream.num_parts = pass.segments.count;
+  stream.part_type = pass.sums;
+  stream.has_units = pass.by_wgmma;
   stream.has_addend = true;
   stream.unfinished = &layer;
   const Exl3Products products[] = {unfinished_products(stream)};
@@ -86,12 +99,17 @@ void CudaOps::leave_in_stream(
 
 Exl3Products CudaOps::unfinished_products(const ResidualStream& stream) const {
   const Exl3Matrix& matrix = cuda_linear(*stream.unfinished, backend_).exl3();
-  const Tensor& inner = stream.num_parts > 1 ? stream.parts : stream.addend;
-  return products_of(matrix, floats(inner), stream.num_parts, stream.x.rows());
+  const bool in_parts = product_room(stream.num_parts, stream.part_type) > 1;
+  const Tensor& inner = in_parts ? stream.parts : stream.addend;
+  Exl3Products products = products_of(matrix, floats(inner), stream.x.rows());
+  products.type = float_type(stream.part_type);
+  products.parts = stream.num_parts;
+  if (stream.has_units) products.units = stream.units.as<float>();
+  return products;
 }
 
 int64_t CudaOps::stream_parts(int64_t rows, int64_t dim, int64_t inputs) const {
-  const int64_t most = is_exact() ? 1 : most_parts(limits_, rows, inputs, dim);
+  const int64_t most = is_exact() ? 1 : most_product_room(limits_, rows, inputs, dim);
   return most > 1 ? most : 0;
 }
 
@@ -111,7 +129,9 @@ void CudaOps::linear_add(ConstTensor x, const PackedLinear& weight, ResidualStre
   }
   check_linear(x, *layers[0], stream.addend);
   const auto scope = workspace_.scope();
-  leave_in_stream(*layers[0], round_inputs(x, layers, pass), stream, pass);
+  const Inputs inputs = room_for_stream_input(*layers[0], stream, pass);
+  round_inputs(x, layers, inputs, pass);
+  leave_in_stream(*layers[0], inputs, stream, pass);
 }
 
 void CudaOps::norm_linear_group(
@@ -126,7 +146,7 @@ void CudaOps::norm_linear_group(
   const auto scope = workspace_.scope();
   const Inputs inputs = round_normed(stream, norm, layers, pass);
   const int64_t rows = stream.x.rows();
-  const Products products = room_for_products(layers, rows, pass);
+  const Products products = room_for_products(layers, inputs, rows, pass);
   multiply(layers, inputs, products, rows, pass);
   rotate_outputs(products, outputs);
 }
@@ -156,7 +176,7 @@ void CudaOps::qkv_rope_store(
 
   const auto scope = workspace_.scope();
   const Inputs inputs = round_normed(stream, norm, layers, pass);
-  const Products products = room_for_products(layers, rows, pass);
+  const Products products = room_for_products(layers, inputs, rows, pass);
   multiply(layers, inputs, products, rows, pass);
   RopeStoreProblem problem;
   problem.queries = products[0];
@@ -197,7 +217,7 @@ void CudaOps::attention_linear_add(
   check_linear(args.output, layer, stream.addend);
   const auto scope = workspace_.scope();
   const AttentionProblem problem = attention_problem(args, step);
-  const Inputs inputs = room_for_inputs(layers, rows, pass);
+  const Inputs inputs = room_for_stream_input(layer, stream, pass);
   const AttentionReader reader = {layer.exl3().suh, inputs.quantized[0]};
   attention_quantize(stream_, problem, attention_scratch(problem), reader);
   leave_in_stream(layer, inputs, stream, pass);
@@ -225,9 +245,9 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
 
   const auto scope = workspace_.scope();
   const Inputs inputs = round_normed(stream, args.norm, list.layers(), pass);
-  const Products products = room_for_products(list.layers(), rows, pass);
+  const Products products = room_for_products(list.layers(), inputs, rows, pass);
   multiply(list.layers(), inputs, products, rows, pass);
-  const Inputs gated = room_for_inputs(downs, rows, down_pass);
+  const Inputs gated = room_for_stream_input(*downs[0], stream, down_pass);
   if (down_pass.by_wgmma) {
     exl3_gated_stage(stream_, {products[0], products[1], down.suh, gated.staged[0], rows});
   } else {

@@ -102,8 +102,7 @@ CudaOps::Inputs CudaOps::room_for_inputs(Layers layers, int64_t rows, const Pass
   return inputs;
 }
 
-CudaOps::Inputs CudaOps::round_inputs(ConstTensor x, Layers layers, const Pass& pass) {
-  const Inputs inputs = room_for_inputs(layers, x.rows(), pass);
+void CudaOps::round_inputs(ConstTensor x, Layers layers, const Inputs& inputs, const Pass& pass) {
   const auto fill = [&](auto problem, const auto& out) {
     problem.num_matrices = static_cast<int>(layers.size());
     problem.x = floats(x);
@@ -120,16 +119,20 @@ CudaOps::Inputs CudaOps::round_inputs(ConstTensor x, Layers layers, const Pass& 
   } else {
     exl3_quantize_input(stream_, fill(QuantizeProblem(), inputs.quantized));
   }
-  return inputs;
 }
 
-CudaOps::Products CudaOps::room_for_products(Layers layers, int64_t rows, const Pass& pass) {
+CudaOps::Products CudaOps::room_for_products(
+    Layers layers, const Inputs& inputs, int64_t rows, const Pass& pass
+) {
   const int parts = pass.segments.count;
   Products products;
   for (size_t i = 0; i < layers.size(); ++i) {
     const Exl3Matrix& matrix = layers[i]->exl3();
-    const Tensor inner = workspace_.tensor({parts * rows, matrix.padded_out()}, DType::kFloat32);
-    products[i] = products_of(matrix, inner.as<float>(), parts, rows);
+    const Tensor inner = workspace_.tensor({parts * rows, matrix.padded_out()}, pass.sums);
+    products[i] = products_of(matrix, inner.data(), rows);
+    products[i].type = float_type(pass.sums);
+    products[i].parts = parts;
+    if (pass.by_wgmma) products[i].units = inputs.staged[i].units;
   }
   return products;
 }
@@ -165,7 +168,7 @@ void CudaOps::multiply_by_gemv(
     gemv.rows = static_cast<int>(std::min(at_once, rows - begin));
     for (size_t i = 0; i < layers.size(); ++i) {
       gemv.matrices[i].input = inputs[i].from(begin);
-      gemv.matrices[i].y = products[i].inner + begin * products[i].padded_out;
+      gemv.matrices[i].y = static_cast<float*>(products[i].inner) + begin * products[i].padded_out;
     }
     exl3_gemv(stream_, gemv, device);
   }
@@ -182,6 +185,7 @@ void CudaOps::multiply_by_wgmma(
   problem.codebook = first.codebook;
   problem.chunks = static_cast<int>(first.layout.chunks());
   problem.segments = pass.segments;
+  problem.sums = float_type(pass.sums);
   problem.rows = rows;
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.matrices[i].words = layers[i]->exl3().words;
@@ -196,8 +200,9 @@ void CudaOps::exl3_in_passes(
     ConstTensor x, Layers layers, std::span<const Tensor> outputs, const Pass& pass
 ) {
   const auto scope = workspace_.scope();
-  const Inputs inputs = round_inputs(x, layers, pass);
-  const Products products = room_for_products(layers, x.rows(), pass);
+  const Inputs inputs = room_for_inputs(layers, x.rows(), pass);
+  round_inputs(x, layers, inputs, pass);
+  const Products products = room_for_products(layers, inputs, x.rows(), pass);
   multiply(layers, inputs, products, x.rows(), pass);
   rotate_outputs(products, outputs);
 }
@@ -230,7 +235,7 @@ void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply
     exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
     multiply(weights.slice_rows(0, end - begin), inner.as<float>() + begin);
   }
-  const RotatedOutput outputs[] = {{products_of(matrix, inner.as<float>(), 1, rows), floats(y)}};
+  const RotatedOutput outputs[] = {{products_of(matrix, inner.data(), rows), floats(y)}};
   exl3_rotate_outputs(stream_, outputs, rows);
 }
 
@@ -240,7 +245,8 @@ void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
   const int64_t rows = x.rows();
   const auto scope = workspace_.scope();
   const CudaLinear* layers[] = {&layer};
-  const Inputs inputs = round_inputs(x, layers, {});
+  const Inputs inputs = room_for_inputs(layers, rows, {});
+  round_inputs(x, layers, inputs, {});
   const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
   const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
   halves_of_quantized(

@@ -117,10 +117,10 @@ class CudaOps final : public Ops {
 
   /// Memory for the layers' rounded inputs, in the workspace's current scope.
   Inputs room_for_inputs(Layers layers, int64_t rows, const Pass& pass);
-  /// Rounds the input of layers that share it, into the workspace's current scope.
-  Inputs round_inputs(ConstTensor x, Layers layers, const Pass& pass);
-  /// Memory for the layers' products, in the workspace's current scope.
-  Products room_for_products(Layers layers, int64_t rows, const Pass& pass);
+  /// Rounds the input of layers that share it.
+  void round_inputs(ConstTensor x, Layers layers, const Inputs& inputs, const Pass& pass);
+  /// Memory for the layers' products of these inputs, in the workspace's current scope.
+  Products room_for_products(Layers layers, const Inputs& inputs, int64_t rows, const Pass& pass);
   /// Multiplies rounded inputs, all layers in one launch a pass.
   void multiply(
       Layers layers, const Inputs& inputs, std::span<const Exl3Products> products, int64_t rows,
@@ -157,6 +157,11 @@ class CudaOps final : public Ops {
   /// workspace's current scope.
   Inputs round_normed(
       ResidualStream& stream, const StreamNorm& norm, Layers layers, const Pass& pass
+  );
+  /// Memory for the rounded input of a layer whose output is to be left in the stream: as
+  /// room_for_inputs(), but for the units of the rows, which stand in the stream.
+  Inputs room_for_stream_input(
+      const CudaLinear& layer, const ResidualStream& stream, const Pass& pass
   );
   /// Multiplies a layer's rounded input and leaves the products as the stream's addend.
   void leave_in_stream(

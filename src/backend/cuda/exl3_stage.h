@@ -16,7 +16,9 @@ namespace trellis::cuda {
 inline constexpr int kStageRows = 64;
 inline constexpr int kPieceHalves = 8;
 inline constexpr int kStagePieces = kStepInputs / kPieceHalves;  // of a row
-inline constexpr int kStageBlockBytes = kStageRows * kStepInputs * 2;
+inline constexpr int kPieceBytes = kPieceHalves * 2;
+inline constexpr int kStageRowBytes = kStagePieces * kPieceBytes;
+inline constexpr int kStageBlockBytes = kStageRows * kStageRowBytes;
 
 /// Which of 64 inputs stands at half `index` (0 to 7) of piece `piece` (0 to 7), before pieces are
 /// exchanged.

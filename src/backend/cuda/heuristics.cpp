@@ -25,6 +25,10 @@ Exl3Layout input_layout(const MatrixSizes& sizes) {
   return {sizes.bits, sizes.padded_in / kTileSize, 0};
 }
 
+DType sums_of_wgmma(int64_t rows) {
+  return rows > kSegmentedRows ? DType::kFloat16 : DType::kFloat32;
+}
+
 }  // namespace
 
 int64_t slice_bytes(int64_t memory_bytes) {
@@ -53,14 +57,18 @@ Pass choose_pass(
   pass.segments = wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
   const int64_t inputs = int64_t{pass.segments.chunks} * layout.chunk_inputs();
   pass.tile = wgmma_tile(rows, sizes.padded_out, pass.segments.count, inputs, limits.num_sms);
+  pass.sums = sums_of_wgmma(rows);
   return pass;
 }
 
-int64_t most_parts(const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns) {
+int64_t most_product_room(
+    const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns
+) {
   if (!limits.has_wgmma) return 1;
   constexpr int64_t kMostChunkInputs = 4 * kStepInputs;
   const int64_t chunks = (inputs + kMostChunkInputs - 1) / kMostChunkInputs;
-  return most_wgmma_segments(rows, chunks * kMostChunkInputs, columns);
+  const int64_t parts = most_wgmma_segments(rows, chunks * kMostChunkInputs, columns);
+  return product_room(parts, sums_of_wgmma(rows));
 }
 
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out) {

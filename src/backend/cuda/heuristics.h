@@ -5,6 +5,7 @@
 #include "backend/block_sizes.h"
 #include "backend/cuda/wgmma_tile.h"
 #include "exl3/codebook.h"
+#include "tensor/dtype.h"
 
 #include <cstdint>
 #include <string>
@@ -37,10 +38,11 @@ struct MatrixSizes {
 
 /// How a pass over the weights of layers that share an input multiplies its rounded rows.
 struct Pass {
-  int64_t rows = 0;        // that it serves
-  bool by_wgmma = false;   // or by the GEMV
-  WgmmaSegments segments;  // of the inputs: the parts of the products; by the GEMV one
-  WgmmaTile tile;          // by wgmma
+  int64_t rows = 0;              // that it serves
+  bool by_wgmma = false;         // or by the GEMV
+  WgmmaSegments segments;        // of the inputs: the parts of the products; by the GEMV one
+  WgmmaTile tile;                // by wgmma
+  DType sums = DType::kFloat32;  // what the products are left in, or fp16
 
   explicit operator bool() const { return rows > 0; }
   bool operator==(const Pass&) const = default;
@@ -49,8 +51,15 @@ struct Pass {
 /// None where activations are exact, or the GPU has no wgmma for what the GEMV cannot do.
 Pass choose_pass(const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows);
 
-/// The most parts that a pass over a matrix of up to so many inputs leaves, whatever its bits.
-int64_t most_parts(const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns);
+/// How many times the memory of its outputs in fp32 a product takes.
+constexpr int64_t product_room(int64_t parts, DType sums) {
+  return (parts * static_cast<int64_t>(dtype_bytes(sums)) + 3) / 4;
+}
+
+/// The most of it that a pass over a matrix of up to so many inputs needs, whatever its bits.
+int64_t most_product_room(
+    const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns
+);
 
 /// Columns that are decoded at a time, for a matrix that no pass multiplies.
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out);

@@ -18,16 +18,21 @@ struct WgmmaSegments {
 };
 
 /// Up to so many rows a product with few columns is cut into more segments, since it has too few
-/// tiles for a GPU. So a row's bits depend on whether its call has more.
+/// tiles for a GPU, and its sums are left in fp32; with more they are left in fp16. So a row's bits
+/// depend on whether its call has more.
 inline constexpr int64_t kSegmentedRows = 64;
+
+/// Inputs of a segment, but for what completes a chunk of the layout. Activations are at most 1 in
+/// units of their row and weights below 4 (exl3/codebook.h), so a sum of twice as many still fits
+/// fp16, whose largest number is 65504.
+inline constexpr int64_t kMostSegmentInputs = 8192;
 
 /// The most segments of a product of so many inputs and columns (those of all matrices of a
 /// launch).
 inline int64_t most_wgmma_segments(int64_t rows, int64_t inputs, int64_t columns) {
-  constexpr int64_t kMostInputs = 8192;
   constexpr int64_t kLeastInputs = 512;
   constexpr int64_t kWantedColumns = 16384;  // 128 tiles of 128 columns
-  const int64_t least = (inputs + kMostInputs - 1) / kMostInputs;
+  const int64_t least = (inputs + kMostSegmentInputs - 1) / kMostSegmentInputs;
   if (rows > kSegmentedRows) return least;
   const int64_t wanted = (kWantedColumns + columns / 2) / columns;
   return std::max(least, std::min(wanted, inputs / kLeastInputs));

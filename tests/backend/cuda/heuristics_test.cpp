@@ -95,19 +95,29 @@ TEST(Passes, ServeAnyNumberOfRowsOfEveryFormatBySomething) {
   }
 }
 
-TEST(Passes, LeaveNoMorePartsThanThereIsRoomFor) {
+TEST(Passes, LeaveNoMoreThanThereIsRoomFor) {
   for (const int64_t rows : {1, 16, 17, 64, 65, 2048}) {
     for (const int64_t inputs : {128, 4096, 8320, 14336, 16512, 28672}) {
-      const int64_t most = most_parts(kH100, rows, inputs, 4096);
+      const int64_t most = most_product_room(kH100, rows, inputs, 4096);
       for (int bits = 1; bits <= 8; ++bits) {
         const Pass pass = choose_pass(kH100, false, mul1(bits, inputs, 4096), rows);
-        EXPECT_LE(pass.segments.count, most) << bits << " bits, rows " << rows << ", " << inputs;
+        EXPECT_LE(product_room(pass.segments.count, pass.sums), most)
+            << bits << " bits, rows " << rows << ", " << inputs;
       }
     }
   }
-  EXPECT_EQ(most_parts(kH100, 2048, 14336, 4096), 2);
-  EXPECT_EQ(most_parts(kH100, 1, 28672, 8192), 4);
-  EXPECT_EQ(most_parts(kRtx3090, 2048, 14336, 4096), 1);
+  EXPECT_EQ(most_product_room(kH100, 64, 14336, 4096), 4);
+  EXPECT_EQ(most_product_room(kH100, 65, 14336, 4096), 1);  // two parts in fp16
+  EXPECT_EQ(most_product_room(kH100, 65, 28672, 4096), 2);
+  EXPECT_EQ(most_product_room(kH100, 1, 28672, 8192), 4);
+  EXPECT_EQ(most_product_room(kRtx3090, 2048, 14336, 4096), 1);
+}
+
+TEST(Passes, LeaveHalvesOfManyRowsByWgmmaAlone) {
+  const MatrixSizes sizes = mul1(4, 4096, 4096);
+  EXPECT_EQ(choose_pass(kH100, false, sizes, 65).sums, DType::kFloat16);
+  EXPECT_EQ(choose_pass(kH100, false, sizes, 64).sums, DType::kFloat32);
+  EXPECT_EQ(choose_pass(kRtx3090, false, sizes, 32).sums, DType::kFloat32);
 }
 
 TEST(NormStage, HoldsARowWithOneBlockToAWarpOrMore) {

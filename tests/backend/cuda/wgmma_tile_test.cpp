@@ -1,6 +1,12 @@
 #include "backend/cuda/wgmma_tile.h"
 
+#include "backend/cuda/exl3_layout.h"
+#include "exl3/codebook.h"
+
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
 
 namespace trellis::cuda {
 namespace {
@@ -43,6 +49,26 @@ TEST(WgmmaSegments, GiveFewRowsOfFewColumnsWorkForAllSms) {
   EXPECT_EQ(wgmma_segments(17, 32, 128, 6144), (WgmmaSegments{3, 11}));
   EXPECT_EQ(wgmma_segments(32, 112, 128, 4096), (WgmmaSegments{4, 28}));
   EXPECT_EQ(wgmma_segments(64, 32, 128, 28672), (WgmmaSegments{1, 32}));
+}
+
+/// Activations are at most 1 in units of their row.
+TEST(WgmmaSegments, OfManyRowsHaveSumsThatFitFp16) {
+  float largest = 0.0f;
+  for (int codebook = 0; codebook < exl3::kNumCodebooks; ++codebook) {
+    for (uint32_t state = 0; state < exl3::kNumStates; ++state) {
+      const uint16_t weight = exl3::decode(static_cast<exl3::Codebook>(codebook), state);
+      largest = std::max(largest, std::abs(half_to_float(weight)));
+    }
+  }
+  for (int bits = 1; bits <= 8; ++bits) {
+    for (int64_t tiles = 8; tiles <= 2048; tiles += 8) {
+      const Exl3Layout layout = {bits, tiles, 0};
+      const WgmmaSegments segments =
+          wgmma_segments(65, layout.chunks(), layout.chunk_inputs(), 128);
+      const int inputs = segments.chunks * layout.chunk_inputs();
+      ASSERT_LT(static_cast<float>(inputs) * largest, 65504.0f) << bits << " bits, tiles " << tiles;
+    }
+  }
 }
 
 TEST(WgmmaSegments, HaveChunksEach) {

@@ -3,6 +3,7 @@
 // between two layers do one end of each.
 #pragma once
 
+#include "backend/cuda/device/codebook.cuh"
 #include "backend/cuda/device/quantize_block.cuh"
 #include "backend/cuda/kernels/exl3_matrix.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
@@ -10,6 +11,7 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace trellis::cuda {
 
@@ -18,15 +20,37 @@ __device__ __forceinline__ int64_t first_of_lane(int64_t block) {
   return block * kBlock + static_cast<int>(threadIdx.x) % kWarp * kLaneNumbers;
 }
 
+/// A lane's four numbers of a block as memory holds them, in Number: float or __half. Kernels widen
+/// them when all that they need is on its way: a branch between two loads would wait for the first.
+template <typename Number>
+using LaneWords = std::conditional_t<std::is_same_v<Number, float>, float4, uint2>;
+
+/// source: of the row, aligned to a lane's words.
+template <typename Number>
+__device__ __forceinline__ LaneWords<Number> load_words(const Number* source, int64_t block) {
+  return *reinterpret_cast<const LaneWords<Number>*>(source + first_of_lane(block));
+}
+
+__device__ __forceinline__ void widen(const float4& words, float (&v)[kLaneNumbers]) {
+  v[0] = words.x;
+  v[1] = words.y;
+  v[2] = words.z;
+  v[3] = words.w;
+}
+__device__ __forceinline__ void widen(const uint2& words, float (&v)[kLaneNumbers]) {
+  const float2 low = __half22float2(as_half2(words.x));
+  const float2 high = __half22float2(as_half2(words.y));
+  v[0] = low.x;
+  v[1] = low.y;
+  v[2] = high.x;
+  v[3] = high.y;
+}
+
 /// This lane's four numbers of a block. source: of the row, aligned to 16 bytes.
 __device__ __forceinline__ void load_block(
     const float* source, int64_t block, float (&v)[kLaneNumbers]
 ) {
-  const float4 numbers = *reinterpret_cast<const float4*>(source + first_of_lane(block));
-  v[0] = numbers.x;
-  v[1] = numbers.y;
-  v[2] = numbers.z;
-  v[3] = numbers.w;
+  widen(load_words(source, block), v);
 }
 __device__ __forceinline__ void store_block(
     const float (&v)[kLaneNumbers], float* destination, int64_t block
@@ -51,38 +75,72 @@ __device__ __forceinline__ void multiply_by(LaneScales scales, float (&v)[kLaneN
   v[3] *= __half2float(__ushort_as_half(scales.w));
 }
 
-/// This lane's part of a block of a layer's products, but for what other parts of them add.
-__device__ __forceinline__ void load_first_part(
-    const Exl3Products& products, int64_t row, int64_t block, float (&v)[kLaneNumbers]
+/// This lane's part of a block of a layer's products, but for what parts behind the first kParts of
+/// them add. Number: as products.type says.
+template <typename Number, int kParts = 1>
+struct FirstParts {
+  LaneWords<Number> words[kParts] = {};
+};
+
+template <typename Number>
+__device__ __forceinline__ LaneWords<Number> load_part(
+    const Exl3Products& products, int part, int64_t row, int64_t block
 ) {
-  load_block(products.inner + row * products.padded_out, block, v);
+  const auto* inner = static_cast<const Number*>(products.inner);
+  return load_words(inner + part * products.part_size + row * products.padded_out, block);
 }
 
-/// Makes outputs of load_first_part(): v = svh * H(sum of all parts) + bias. svh: from
-/// load_scales(). kAtOnce: parts that are on their way together.
-template <int kAtOnce = 3>
-__device__ __forceinline__ void finish_parts(
-    const Exl3Products& products, LaneScales svh, int64_t row, int64_t block,
-    float (&v)[kLaneNumbers]
+template <typename Number, int kParts = 1>
+__device__ __forceinline__ FirstParts<Number, kParts> load_first_parts(
+    const Exl3Products& products, int64_t row, int64_t block
 ) {
-  const float* inner = products.inner + row * products.padded_out;
+  FirstParts<Number, kParts> first;
+#pragma unroll
+  for (int p = 0; p < kParts; ++p) {
+    if (p < products.parts) first.words[p] = load_part<Number>(products, p, row, block);
+  }
+  return first;
+}
+
+/// What the parts of a row are in units of.
+template <typename Number>
+__device__ __forceinline__ float load_unit(const Exl3Products& products, int64_t row) {
+  if constexpr (std::is_same_v<Number, float>) {
+    if (products.units == nullptr) return 1.0f;
+  }
+  return products.units[row];
+}
+
+/// v = svh * H(unit * sum of all parts) + bias. first: from load_first_parts(); unit: from
+/// load_unit(); svh: from load_scales(). kAtOnce: further parts that are on their way together.
+template <int kAtOnce = 3, typename Number, int kParts>
+__device__ __forceinline__ void finish_parts(
+    const Exl3Products& products, const FirstParts<Number, kParts>& first, float unit,
+    LaneScales svh, int64_t row, int64_t block, float (&v)[kLaneNumbers]
+) {
+  const auto add = [&](const LaneWords<Number>& words) {
+    float more[kLaneNumbers];
+    widen(words, more);
+#pragma unroll
+    for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[i];
+  };
+  widen(first.words[0], v);
+#pragma unroll
+  for (int p = 1; p < kParts; ++p) add(first.words[p]);
 #pragma unroll 1
-  for (int first = 1; first < products.parts; first += kAtOnce) {
-    float more[kAtOnce][kLaneNumbers] = {};
+  for (int next = kParts; next < products.parts; next += kAtOnce) {
+    LaneWords<Number> more[kAtOnce] = {};
 #pragma unroll
     for (int p = 0; p < kAtOnce; ++p) {
-      const int part = first + p;
-      if (part < products.parts) load_block(inner + part * products.part_size, block, more[p]);
+      if (next + p < products.parts) more[p] = load_part<Number>(products, next + p, row, block);
     }
 #pragma unroll
-    for (int p = 0; p < kAtOnce; ++p) {
-#pragma unroll
-      for (int i = 0; i < kLaneNumbers; ++i) v[i] += more[p][i];
-    }
+    for (int p = 0; p < kAtOnce; ++p) add(more[p]);
   }
   hadamard_block(v);
+  const float scale = kHadamardScale * unit;
 #pragma unroll
-  for (int i = 0; i < kLaneNumbers; ++i) v[i] *= kHadamardScale;
+  for (int i = 0; i < kLaneNumbers; ++i) v[i] *= scale;
   multiply_by(svh, v);
   if (products.bias == nullptr) return;
 #pragma unroll
@@ -92,13 +150,14 @@ __device__ __forceinline__ void finish_parts(
   }
 }
 
-/// Both.
+/// All of it.
+template <typename Number>
 __device__ __forceinline__ void finish_outputs(
     const Exl3Products& products, LaneScales svh, int64_t row, int64_t block,
     float (&v)[kLaneNumbers]
 ) {
-  load_first_part(products, row, block, v);
-  finish_parts(products, svh, row, block, v);
+  const auto first = load_first_parts<Number>(products, row, block);
+  finish_parts(products, first, load_unit<Number>(products, row), svh, row, block, v);
 }
 
 /// Rounds a block of a layer's input, H(suh * v). suh: from load_scales().

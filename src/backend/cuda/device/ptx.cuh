@@ -129,6 +129,17 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], uint32_t add
                : "memory");
 }
 
+/// Stores four 8 x 8 matrices of 16-bit numbers, each transposed; lane i gives the address of row
+/// i % 8 of matrix i / 8, and the elements of r are placed as ldmatrix_x4_trans() loads them. From
+/// sm_90 on.
+__device__ __forceinline__ void stmatrix_x4_trans(uint32_t address, const uint32_t (&r)[4]) {
+  asm volatile(
+      "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address),
+      "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+      : "memory"
+  );
+}
+
 // --- Tensor cores of sm_90a: a warpgroup's products, which go on while its warps do other things.
 // Where kHasWgmma is false none of these may be called.
 

@@ -31,13 +31,12 @@ struct WgmmaShape {
   static constexpr int kSlots = std::clamp((kRows == 256 ? 8192 : 6144) / kSlotBytes, 2, 8);
   static constexpr int kRingBytes = kSlots * kSlotBytes;
 
-  // Dynamic shared memory: stages, rings, the units of the rows, and for every stage a barrier of
-  // its arrival and one of its release.
+  // Dynamic shared memory: stages, rings, and for every stage a barrier of its arrival and one of
+  // its release.
   static constexpr int kRingOffset = kStages * kStageBytes;
-  static constexpr int units_offset(int groups) {
+  static constexpr int barrier_offset(int groups) {
     return kRingOffset + groups * kGroupWarps * kRingBytes;
   }
-  static constexpr int barrier_offset(int groups) { return units_offset(groups) + kRows * 4; }
   static constexpr int shared_bytes(int groups) { return barrier_offset(groups) + kStages * 16; }
 
   /// With few rows a CTA leaves room for another, whose decoding fills this one's gaps. An SM has

@@ -26,8 +26,8 @@ __global__ void __launch_bounds__(kWarp)
   const LaneScales suh = load_scales(problem.suh, block);
   dependencies_wait();
   float u[kLaneNumbers];
-  finish_outputs(problem.gate, gate_svh, row, block, a);
-  finish_outputs(problem.up, up_svh, row, block, u);
+  finish_outputs<float>(problem.gate, gate_svh, row, block, a);
+  finish_outputs<float>(problem.up, up_svh, row, block, u);
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) a[i] = silu(a[i]) * u[i];
   store_input(a, suh, problem.out, row, block);

@@ -1,16 +1,21 @@
 // a = silu(g) * u with g, u = svh * H(products) + bias, then suh, H and rounding, as for any input.
 // A CTA owns a row, a warp every n-th block of 128 numbers of it, from both products to the rounded
-// blocks. Traffic: 8 bytes a number in, 2 out.
+// blocks. Traffic: 4 bytes a number in (8 where products are in fp32), 2 out.
 #include "backend/cuda/device/activation.cuh"
 #include "backend/cuda/device/launch.h"
 #include "backend/cuda/device/ptx.cuh"
 #include "backend/cuda/device/stage_row.cuh"
 #include "backend/cuda/kernels/exl3_gated_stage.h"
 
+#include <cuda_fp16.h>
+
+#include <type_traits>
+
 namespace trellis::cuda {
 namespace {
 
-template <int kWarpBlocks>
+/// Number: of both products.
+template <int kWarpBlocks, typename Number>
 __global__ void __launch_bounds__(kMostRowWarps* kWarp)
     gated_stage_kernel(const __grid_constant__ GatedStageProblem problem) {
   __shared__ float scratch[kMostRowWarps];
@@ -21,29 +26,33 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   float v[kWarpBlocks][kLaneNumbers] = {};
   dependencies_wait();
+  const float gate_unit = load_unit<Number>(problem.gate, row);
+  const float up_unit = load_unit<Number>(problem.up, row);
   // A few blocks at a time, all of whose products are on their way together: as many as registers
   // allow.
-  constexpr int kAtOnce = kWarpBlocks > 4 ? 1 : 4;
-  constexpr bool kBothAtOnce = kAtOnce > 1;
+  constexpr int kAtOnce = kWarpBlocks <= 4 ? 4 : (std::is_same_v<Number, __half> ? 2 : 1);
 #pragma unroll
   for (int first = 0; first < kWarpBlocks; first += kAtOnce) {
-    float u[kAtOnce][kLaneNumbers];
+    FirstParts<Number> gate[kAtOnce];
+    FirstParts<Number> up[kAtOnce];
 #pragma unroll
     for (int b = 0; b < kAtOnce; ++b) {
       const int block = warp + (first + b) * warps;
       if (block >= blocks) continue;
-      load_first_part(problem.gate, row, block, v[first + b]);
-      if (kBothAtOnce) load_first_part(problem.up, row, block, u[b]);
+      gate[b] = load_first_parts<Number>(problem.gate, row, block);
+      up[b] = load_first_parts<Number>(problem.up, row, block);
     }
 #pragma unroll
     for (int b = 0; b < kAtOnce; ++b) {
       const int block = warp + (first + b) * warps;
       if (block >= blocks) continue;
-      finish_parts<1>(problem.gate, load_scales(problem.gate.svh, block), row, block, v[first + b]);
-      if (!kBothAtOnce) load_first_part(problem.up, row, block, u[b]);
-      finish_parts<1>(problem.up, load_scales(problem.up.svh, block), row, block, u[b]);
+      const LaneScales gate_svh = load_scales(problem.gate.svh, block);
+      const LaneScales up_svh = load_scales(problem.up.svh, block);
+      float u[kLaneNumbers];
+      finish_parts<1>(problem.gate, gate[b], gate_unit, gate_svh, row, block, v[first + b]);
+      finish_parts<1>(problem.up, up[b], up_unit, up_svh, row, block, u);
 #pragma unroll
-      for (int i = 0; i < kLaneNumbers; ++i) v[first + b][i] = silu(v[first + b][i]) * u[b][i];
+      for (int i = 0; i < kLaneNumbers; ++i) v[first + b][i] = silu(v[first + b][i]) * u[i];
     }
   }
   LaneScales suh[kWarpBlocks];
@@ -55,9 +64,11 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
 
 void exl3_gated_stage(cudaStream_t stream, const GatedStageProblem& problem) {
   for_row_blocks(problem.out.steps / 2, [&]<int kWarpBlocks>(unsigned warps) {
+    const bool halves = problem.gate.type == FloatType::kFloat16;
     launch(
         stream, {static_cast<unsigned>(problem.rows), warps * kWarp, 0, true},
-        gated_stage_kernel<kWarpBlocks>, problem
+        halves ? gated_stage_kernel<kWarpBlocks, __half> : gated_stage_kernel<kWarpBlocks, float>,
+        problem
     );
   });
 }

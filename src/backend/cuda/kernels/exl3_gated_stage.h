@@ -10,7 +10,8 @@
 
 namespace trellis::cuda {
 
-/// gate, up and down agree on the numbers between them: whole blocks.
+/// gate, up and down agree on the numbers between them: whole blocks. The products of gate and up
+/// are of one type.
 struct GatedStageProblem {
   Exl3Products gate;
   Exl3Products up;

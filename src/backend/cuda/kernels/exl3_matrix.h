@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/cuda/exl3_layout.h"
+#include "backend/cuda/kernels/float_type.h"
 #include "exl3/codebook.h"
 
 #include <cstdint>
@@ -26,27 +27,30 @@ struct Exl3Matrix {
   int64_t padded_out() const { return layout.out_tiles * kTileSize; }
 };
 
-/// What the products leave of a layer: its outputs are svh * H(sum of the parts of inner) + bias.
+/// What the products leave of a layer: its outputs are svh * H(unit of the row * sum of the parts
+/// of inner) + bias.
 struct Exl3Products {
   const uint16_t* svh = nullptr;
-  const float* bias = nullptr;  // or null
-  float* inner = nullptr;       // [parts, rows, padded_out]
+  const float* bias = nullptr;           // or null
+  void* inner = nullptr;                 // [parts, rows, padded_out]
+  FloatType type = FloatType::kFloat32;  // of inner, or fp16
+  const float* units = nullptr;          // [rows]; null, which fp16 has not: 1
   int64_t padded_out = 0;
   int64_t out_features = 0;
   int parts = 1;
   int64_t part_size = 0;  // rows * padded_out
 };
 
-inline Exl3Products products_of(const Exl3Matrix& matrix, float* inner, int parts, int64_t rows) {
-  return {
-      matrix.svh,
-      matrix.bias,
-      inner,
-      matrix.padded_out(),
-      matrix.out_features,
-      parts,
-      rows * matrix.padded_out()
-  };
+/// One part, in fp32 and no unit.
+inline Exl3Products products_of(const Exl3Matrix& matrix, void* inner, int64_t rows) {
+  Exl3Products products;
+  products.svh = matrix.svh;
+  products.bias = matrix.bias;
+  products.inner = inner;
+  products.padded_out = matrix.padded_out();
+  products.out_features = matrix.out_features;
+  products.part_size = rows * matrix.padded_out();
+  return products;
 }
 
 }  // namespace trellis::cuda

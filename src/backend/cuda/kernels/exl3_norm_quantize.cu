@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kMostMatrices* kWarp)
   if (has_products || problem.addend != nullptr) {
     float more[kLaneNumbers];
     if (has_products) {
-      finish_outputs(problem.products, svh, row, block, more);
+      finish_outputs<float>(problem.products, svh, row, block, more);
     } else {
       load_block(problem.addend + row * problem.dim, block, more);
     }

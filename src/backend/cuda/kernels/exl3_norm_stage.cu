@@ -11,6 +11,10 @@
 #include "backend/cuda/device/stage_row.cuh"
 #include "backend/cuda/kernels/exl3_norm_quantize.h"
 
+#include <cuda_fp16.h>
+
+#include <type_traits>
+
 namespace trellis::cuda {
 namespace {
 
@@ -18,15 +22,20 @@ namespace {
 template <int kWarpBlocks>
 inline constexpr int kMostWarps = kWarpBlocks == 1 ? kMostRowWarps : 16;
 
+/// CTAs of so many warps for which an SM keeps registers. With several blocks registers bound how
+/// many rows an H100 holds; other GPUs do not run this kernel.
+template <int kWarpBlocks>
+inline constexpr int kCtasPerSm = kHasWgmma && kWarpBlocks > 1 ? 2 : 1;
+
 static_assert(
     kMostNormStageNumbers == kMostNormStageBlocks * kMostWarps<kMostNormStageBlocks> * kBlock &&
         kMostNormStageNumbers == 2 * kMostWarps<1> * kBlock,
     "a CTA holds a row"
 );
 
-/// kWarpBlocks: blocks of a row that a warp holds.
-template <int kWarpBlocks>
-__global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
+/// kWarpBlocks: blocks of a row that a warp holds. Number: of the products.
+template <int kWarpBlocks, typename Number>
+__global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp, kCtasPerSm<kWarpBlocks>)
     norm_stage_kernel(const __grid_constant__ NormQuantizeProblem problem) {
   __shared__ float warp_squares[kMostWarps<kWarpBlocks>];
   __shared__ float scratch[2 * kMostRowWarps];
@@ -65,23 +74,31 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
   dependencies_wait();
 
   float* x = problem.x + row * problem.dim;
+  const float unit = has_products ? load_unit<Number>(problem.products, row) : 1.0f;
   float v[kWarpBlocks][kLaneNumbers] = {};
-  float more[kWarpBlocks][kLaneNumbers];
+  // An addend comes in fp32, and many rows of products in up to two parts of halves.
+  constexpr bool kHasHalves = std::is_same_v<Number, __half>;
+  FirstParts<Number, kHasHalves ? 2 : 1> more[kWarpBlocks];
   visit_blocks([&](int b, int64_t block) {
     load_block(x, block, v[b]);
     if (has_products) {
-      load_first_part(problem.products, row, block, more[b]);
-    } else if (has_addend) {
-      load_block(problem.addend + row * problem.dim, block, more[b]);
+      more[b] = load_first_parts<Number, kHasHalves ? 2 : 1>(problem.products, row, block);
+    } else if constexpr (!kHasHalves) {
+      if (has_addend) more[b].words[0] = load_words(problem.addend + row * problem.dim, block);
     }
   });
   float squares = 0.0f;
   visit_blocks([&](int b, int64_t block) {
     if (!kIsEarly) load_svh(b, block);
-    if (has_products) finish_parts(problem.products, svh[b], row, block, more[b]);
     if (has_addend) {
+      float addend[kLaneNumbers];
+      if (has_products) {
+        finish_parts(problem.products, more[b], unit, svh[b], row, block, addend);
+      } else {
+        widen(more[b].words[0], addend);
+      }
 #pragma unroll
-      for (int i = 0; i < kLaneNumbers; ++i) v[b][i] += more[b][i];
+      for (int i = 0; i < kLaneNumbers; ++i) v[b][i] += addend[i];
       store_block(v[b], x, block);
     }
 #pragma unroll
@@ -112,16 +129,22 @@ __global__ void __launch_bounds__(kMostWarps<kWarpBlocks>* kWarp)
   }
 }
 
-}  // namespace
-
-void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
+template <typename Number>
+void launch_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
   const int64_t blocks = problem.staged[0].steps / 2;
   const bool one = problem.warp_blocks == 1;
   const int64_t warps = (blocks + problem.warp_blocks - 1) / problem.warp_blocks;
   launch(
       stream, {static_cast<unsigned>(problem.rows), static_cast<unsigned>(warps * kWarp), 0, true},
-      one ? norm_stage_kernel<1> : norm_stage_kernel<kMostNormStageBlocks>, problem
+      one ? norm_stage_kernel<1, Number> : norm_stage_kernel<kMostNormStageBlocks, Number>, problem
   );
+}
+
+}  // namespace
+
+void exl3_norm_stage(cudaStream_t stream, const NormQuantizeProblem& problem) {
+  const bool halves = problem.products.type == FloatType::kFloat16;
+  halves ? launch_norm_stage<__half>(stream, problem) : launch_norm_stage<float>(stream, problem);
 }
 
 }  // namespace trellis::cuda

@@ -93,8 +93,8 @@ __device__ __forceinline__ void rotate_heads(
   }
 }
 
-/// kMayBeQuantized: keys or values are.
-template <bool kMayBeQuantized>
+/// kMayBeQuantized: keys or values are. Number: of the products.
+template <bool kMayBeQuantized, typename Number>
 __global__ void __launch_bounds__(kMostThreads)
     rope_store_kernel(const __grid_constant__ RopeStoreProblem problem) {
   __shared__ SharedMemory shared;
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(kMostThreads)
   dependencies_wait();
 
   float v[kLaneNumbers];
-  finish_outputs(products, svh, row, block, v);
+  finish_outputs<Number>(products, svh, row, block, v);
   const float* norm = place.is_query ? problem.query_norm : problem.key_norm;
   if (!place.is_value && norm != nullptr) {
     normalise_head(shared, norm, problem.epsilon, head_dim, v);
@@ -147,13 +147,8 @@ __global__ void __launch_bounds__(kMostThreads)
   for (int i = 0; i < kLaneNumbers; ++i) store_number(shared.numbers[mine + i], cache, to + i);
 }
 
-}  // namespace
-
-bool can_rope_store(int head_dim) {
-  return head_dim == kMostHead || (head_dim % exl3::kKvGroup == 0 && kBlock % head_dim == 0);
-}
-
-void exl3_rope_store(cudaStream_t stream, const RopeStoreProblem& problem) {
+template <typename Number>
+void launch_rope_store(cudaStream_t stream, const RopeStoreProblem& problem) {
   const int all = (problem.heads + 2 * problem.kv_heads) * problem.head_dim;
   const dim3 grid(
       static_cast<unsigned>(problem.rows), static_cast<unsigned>(all / problem.numbers)
@@ -161,8 +156,19 @@ void exl3_rope_store(cudaStream_t stream, const RopeStoreProblem& problem) {
   const bool quantized = problem.key_cache.is_quantized() || problem.value_cache.is_quantized();
   launch(
       stream, {grid, static_cast<unsigned>(problem.numbers / kLaneNumbers), 0, true},
-      quantized ? rope_store_kernel<true> : rope_store_kernel<false>, problem
+      quantized ? rope_store_kernel<true, Number> : rope_store_kernel<false, Number>, problem
   );
+}
+
+}  // namespace
+
+bool can_rope_store(int head_dim) {
+  return head_dim == kMostHead || (head_dim % exl3::kKvGroup == 0 && kBlock % head_dim == 0);
+}
+
+void exl3_rope_store(cudaStream_t stream, const RopeStoreProblem& problem) {
+  const bool halves = problem.queries.type == FloatType::kFloat16;
+  halves ? launch_rope_store<__half>(stream, problem) : launch_rope_store<float>(stream, problem);
 }
 
 }  // namespace trellis::cuda

@@ -14,7 +14,8 @@ namespace trellis::cuda {
 /// Numbers of a row that a CTA can hold.
 inline constexpr int kMostRopeStoreNumbers = 512;
 
-/// The outputs of the layers are whole blocks, heads of a size that can_rope_store().
+/// The products are of one type, the outputs of the layers whole blocks, heads of a size that
+/// can_rope_store().
 struct RopeStoreProblem {
   Exl3Products queries;
   Exl3Products keys;

@@ -50,6 +50,8 @@ struct RotatedOutputs {
   RotatedOutput matrices[kMostMatrices];
 };
 
+/// Number: of all products.
+template <typename Number>
 __global__ void __launch_bounds__(kThreads)
     rotate_output_kernel(const __grid_constant__ RotatedOutputs outputs) {
   const RotatedOutput& output = outputs.matrices[blockIdx.z];
@@ -61,7 +63,7 @@ __global__ void __launch_bounds__(kThreads)
   dependencies_wait();
   const int64_t row = blockIdx.x;
   float v[kLaneNumbers];
-  finish_outputs(output.products, svh, row, block, v);
+  finish_outputs<Number>(output.products, svh, row, block, v);
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) {
     const int64_t n = first_of_lane(block) + i;
@@ -99,7 +101,11 @@ void exl3_rotate_outputs(
   }
   dim3 grid = grid_for(blocks, rows);
   grid.z = static_cast<unsigned>(outputs.size());
-  launch(stream, {grid, kThreads, 0, true}, rotate_output_kernel, all);
+  const bool halves = outputs[0].products.type == FloatType::kFloat16;
+  launch(
+      stream, {grid, kThreads, 0, true},
+      halves ? rotate_output_kernel<__half> : rotate_output_kernel<float>, all
+  );
 }
 
 }  // namespace trellis::cuda

@@ -22,7 +22,7 @@ struct RotatedOutput {
   bool add = false;    // to what y holds, instead of overwriting it
 };
 
-/// y = svh * H(inner) + bias for up to kMostMatrices matrices.
+/// Finishes the outputs of up to kMostMatrices matrices whose products are of one type.
 void exl3_rotate_outputs(cudaStream_t stream, std::span<const RotatedOutput> outputs, int64_t rows);
 
 }  // namespace trellis::cuda

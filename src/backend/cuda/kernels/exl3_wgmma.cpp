@@ -1,5 +1,7 @@
 #include "backend/cuda/kernels/exl3_wgmma.h"
 
+#include "base/error.h"
+
 #include <array>
 
 namespace trellis::cuda {
@@ -18,6 +20,9 @@ constexpr std::array<Launch, 8> kLaunches = {wgmma_of_bits<1>, wgmma_of_bits<2>,
 }  // namespace
 
 void exl3_wgmma(cudaStream_t stream, const WgmmaProblem& problem, const WgmmaTile& tile) {
+  TRELLIS_CHECK(
+      problem.sums == FloatType::kFloat16 || tile.rows <= kSegmentedRows, "sums of a tile of rows"
+  );
   kLaunches[static_cast<size_t>(problem.bits - 1)](stream, problem, tile);
 }
 

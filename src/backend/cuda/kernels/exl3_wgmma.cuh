@@ -1,4 +1,4 @@
-// y[r, n] = unit[r] * sum_k a[r, k] Wt[k, n] for many rows, straight from trellis words, by wgmma.
+// y[r, n] = sum_k a[r, k] Wt[k, n] for many rows, straight from trellis words, by wgmma.
 //
 // Form: D^T = Wt^T A^T. A warpgroup owns 64 columns of Wt, which are wgmma's rows, and a tile of
 // 64, 128 or 256 rows of activations, which are its columns. A warp decodes 16 columns: lane 4 g +
@@ -13,11 +13,14 @@
 // Weights come through a ring of each warp by cp.async, each lane its own pieces.
 //
 // Sums are in fp32, over segments of the inputs, each by a CTA of its own: so a matrix of many
-// inputs and few outputs has work for all SMs. The bits of a row do not depend on the tile.
+// inputs and few outputs has work for all SMs. The bits of a row do not depend on the tile. They
+// stay in units of the row, by which whoever reads them multiplies: so fp16 holds them, and with
+// many rows they are stored as that.
 //
 // Traffic: K bits a weight from DRAM once, if tiles of rows that share weights run side by side
 // (they are neighbours in the grid), and from L2 once for each tile of rows; 2 bytes an activation
-// from L2 for each tile of columns. Bound by the tensor cores with 256 rows, by decoding with 64.
+// from L2 for each tile of columns; 2 or 4 bytes a sum out. Bound by the tensor cores with 256
+// rows, by decoding with 64.
 #pragma once
 
 #include "backend/cuda/device/codebook.cuh"
@@ -163,11 +166,6 @@ __global__ void __launch_bounds__(
     // One slot before the kernel in front has ended; every byte more would delay the activations.
     if (!is_copying) issue(ring);
     dependencies_wait();
-    float* units =
-        reinterpret_cast<float*>(shared + Shape::units_offset(warps / Shape::kGroupWarps));
-    for (int i = static_cast<int>(threadIdx.x); i < rows; i += static_cast<int>(blockDim.x)) {
-      units[i] = matrix.input.units[first_row + i];
-    }
     const int first_step = first_chunk * Shape::kSteps;
     const bool copies = warp == warps && lane == 0;
     if (copies) {
@@ -180,7 +178,6 @@ __global__ void __launch_bounds__(
 #pragma unroll 1
       for (int s = 1; s < Shape::kSlots; ++s) issue(ring + s * Shape::kSlotBytes);
     }
-    __syncthreads();  // the units are there
     if (is_copying) {
       release_registers<Shape::kCopyingRegisters>();
       if (!copies) return;
@@ -220,30 +217,65 @@ __global__ void __launch_bounds__(
       before = __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
     };
 
-    // Lane 4 g + t holds columns g and g + 8 of rows 8 j + 2 t and the next: eight lanes write 32
-    // bytes of a row.
+    // Lane 4 g + t holds columns g and g + 8 of rows 8 j + 2 t and the next.
     float sums[kRows / 2];
-    const auto store_sums = [&](float* first) {
-      constexpr int kBatch = 2;  // pairs of a lane's rows whose units are in registers together
+    const int64_t first_sum = (static_cast<int64_t>(blockIdx.z) * problem.rows + first_row) *
+                              matrix.columns;  // of the CTA's rows
+    // Eight lanes write 32 bytes of a row.
+    const auto store_floats = [&] {
       const int64_t stride = matrix.columns;
       const int fresh_lane = thread_index() % kWarp;
       const int lane_row = fresh_lane % 4 * 2;
       const int lane_rows = rows - lane_row;
-      const float* lane_units = units + lane_row;
-      float* y = first + (first_row + lane_row) * stride + tile * kTileSize + fresh_lane / 4;
+      float* y = static_cast<float*>(matrix.y) + first_sum + lane_row * stride + tile * kTileSize +
+                 fresh_lane / 4;
 #pragma unroll
-      for (int j = 0; j < kRows / 8; j += kBatch) {
+      for (int j = 0; j < kRows / 8; ++j) {
 #pragma unroll
-        for (int i = 0; i < 2 * kBatch; ++i) {
-          const int row = i / 2 * 8 + i % 2;
-          if (8 * j + row >= lane_rows) continue;
-          const float* sum = sums + 4 * (j + i / 2) + i % 2;
-          const float unit = lane_units[8 * j + row];
-          y[row * stride] = sum[0] * unit;
-          y[row * stride + 8] = sum[2] * unit;
+        for (int i = 0; i < 2; ++i) {
+          if (8 * j + i >= lane_rows) continue;
+          y[i * stride] = sums[4 * j + i];
+          y[i * stride + 8] = sums[4 * j + i + 2];
         }
-        y += 8 * kBatch * stride;
-        __syncwarp();  // so that the compiler keeps the batches apart, and their registers few
+        y += 8 * stride;
+        __syncwarp();  // so that the compiler keeps the rows apart, and their registers few
+      }
+    };
+    // Eight lanes write 128 bytes of a row. The columns of a warpgroup cross its threads in a stage
+    // of their own, whose pieces of 16 bytes are exchanged as those of activations are, against
+    // conflicts of banks.
+    const auto store_halves = [&] {
+      const int fresh_lane = thread_index() % kWarp;
+      const int group = thread_index() / kWarp / Shape::kGroupWarps;
+      const int group_warp = thread_index() / kWarp % Shape::kGroupWarps;
+      const uint32_t stage = stages + group * Shape::kStageBytes;
+      const auto place = [&](int row, int piece) {
+        return stage + row * kStageRowBytes + (piece ^ row % kStagePieces) * kPieceBytes;
+      };
+      // Lane 8 m + i names row i of matrix m: of rows 0 to 7 or the next, of columns 0 to 7 or the
+      // next.
+      const uint32_t own =
+          place(fresh_lane % 8 + fresh_lane / 16 * 8, 2 * group_warp + fresh_lane / 8 % 2);
+      __syncthreads();  // all products have read the stages
+#pragma unroll
+      for (int j = 0; j < kRows / 16; ++j) {
+        uint32_t halves[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const float* pair = sums + 8 * j + 2 * i;
+          halves[i] = as_bits(__floats2half2_rn(pair[0], pair[1]));
+        }
+        stmatrix_x4_trans(own + j * 16 * kStageRowBytes, halves);
+      }
+      __syncthreads();
+      const int piece = fresh_lane % kStagePieces;
+      const int first = group_warp * 4 + fresh_lane / kStagePieces;
+      __half* y = static_cast<__half*>(matrix.y) + first_sum +
+                  tile / Shape::kGroupWarps * Shape::kGroupColumns + piece * kPieceHalves;
+#pragma unroll 4
+      for (int row = first; row < rows; row += 16) {
+        *reinterpret_cast<uint4*>(y + static_cast<int64_t>(row) * matrix.columns) =
+            load_shared_128(place(row, piece));
       }
     };
 
@@ -286,7 +318,11 @@ __global__ void __launch_bounds__(
       }
     }
     wgmma_wait<0>();
-    store_sums(matrix.y + blockIdx.z * problem.rows * matrix.columns);
+    if constexpr (kRows > kSegmentedRows) {
+      store_halves();
+    } else {
+      problem.sums == FloatType::kFloat16 ? store_halves() : store_floats();
+    }
   }
 }
 

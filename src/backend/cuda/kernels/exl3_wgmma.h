@@ -15,8 +15,8 @@ namespace trellis::cuda {
 struct WgmmaMatrix {
   const uint32_t* words = nullptr;
   StagedInput input;
-  float* y = nullptr;  // [segments, rows, columns], in the rotated basis
-  int columns = 0;     // padded outputs, a multiple of 128
+  void* y = nullptr;  // [segments, rows, columns]: sums in the rotated basis, in units of the row
+  int columns = 0;    // padded outputs, a multiple of 128
 };
 
 /// Matrices of the same bits, codebook and number of inputs.
@@ -25,8 +25,9 @@ struct WgmmaProblem {
   WgmmaMatrix matrices[kMostMatrices];
   int bits = 0;
   exl3::Codebook codebook = exl3::Codebook::kMul1;
-  int chunks = 0;          // along the inputs
-  WgmmaSegments segments;  // of them
+  int chunks = 0;                        // along the inputs
+  WgmmaSegments segments;                // of them
+  FloatType sums = FloatType::kFloat32;  // what y holds, or fp16; that alone in tiles of many rows
   int64_t rows = 0;
 };
 

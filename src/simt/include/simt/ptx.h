@@ -65,6 +65,15 @@ void ldmatrix(
   meet_warp(&operand, load_matrices<Matrices, Transposed>, operation, where);
 }
 
+/// What a lane brings to stmatrix: its elements of the matrices, and the row that it will store.
+struct StoredRow {
+  const uint32_t* elements;
+  uint16_t row[8];
+};
+template <int Matrices, bool Transposed>
+void gather_matrix_rows(void* const* operands, unsigned mask);
+extern template void gather_matrix_rows<4, true>(void* const*, unsigned);
+
 void issue_wgmma(
     float* d, int columns, const uint32_t (&a)[4], uint64_t b_descriptor, const Where& where
 );
@@ -157,6 +166,15 @@ SIMT_LDMATRIX(ldmatrix_x4, 4, false)
 SIMT_LDMATRIX(ldmatrix_x4_trans, 4, true)
 
 #undef SIMT_LDMATRIX
+
+inline void stmatrix_x4_trans(
+    uint32_t address, const uint32_t (&r)[4], const simt::Where& where = simt::Where::current()
+) {
+  simt::StoredRow operand{r, {}};
+  simt::meet_warp(&operand, simt::gather_matrix_rows<4, true>, "stmatrix_x4_trans", where);
+  auto* row = reinterpret_cast<uint16_t*>(simt::shared_pointer(address, 16, where));
+  for (int i = 0; i < 8; ++i) row[i] = operand.row[i];
+}
 
 inline int thread_index() {
   return static_cast<int>(threadIdx.x);

@@ -23,10 +23,13 @@ template <int kCtas>
 struct RowWarps {
   static constexpr int kMost = kCtas * kMostRowWarps;
 
-  int64_t row = blockIdx.x / kCtas;
   int count = kCtas * static_cast<int>(blockDim.x) / kWarp;
   int index = static_cast<int>(blockIdx.x) % kCtas * count / kCtas + warp_index();
-  bool is_first_thread = blockIdx.x % kCtas == 0 && threadIdx.x == 0;
+
+  __device__ __forceinline__ static int64_t row() { return blockIdx.x / kCtas; }
+  __device__ __forceinline__ static bool is_first_thread() {
+    return blockIdx.x % kCtas == 0 && threadIdx.x == 0;
+  }
 
   /// Before the first say(): the CTAs have begun.
   __device__ __forceinline__ static void begin() {
@@ -129,12 +132,12 @@ __device__ __forceinline__ void store_blocks(
     poison += largest[warp] * 0.0f;
   }
   const float unit = warp_max(of_lane) + warp_sum(poison);
-  if (warps.is_first_thread) out.units[warps.row] = unit * scale;
+  if (warps.is_first_thread()) out.units[warps.row()] = unit * scale;
   const float inverse = unit > 0.0f ? 1.0f / unit : 0.0f;
 #pragma unroll
   for (int b = 0; b < kWarpBlocks; ++b) {
     const int block = warps.index + b * warps.count;
-    if (block < out.steps / 2) store_staged(v[b], inverse, out, warps.row, block);
+    if (block < out.steps / 2) store_staged(v[b], inverse, out, warps.row(), block);
   }
 }
 

@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   __shared__ float largest[RowWarps<kCtas>::kMost];
   dependents_launch();
   const RowWarps<kCtas> warps;
-  const int64_t row = warps.row;
+  const int64_t row = warps.row();
   const int blocks = static_cast<int>(problem.gate.padded_out / kBlock);
   float v[kWarpBlocks][kLaneNumbers] = {};
   warps.begin();

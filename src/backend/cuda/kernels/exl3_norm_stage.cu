@@ -22,10 +22,6 @@ namespace {
 /// Warps of a CTA, at most: as registers allow.
 constexpr int kMostWarps = 16;
 constexpr int kMostWarpBlocks = 4;
-/// CTAs of so many warps for which an SM keeps registers: they bound how many rows an H100 holds;
-/// other GPUs do not run this kernel.
-constexpr int kCtasPerSm = kHasWgmma ? 2 : 1;
-
 static_assert(
     kMostNormStageNumbers == kMostWarpBlocks * kMostWarps * kBlock &&
         kMostNormStageNumbers == kSharingCtas * kMostWarps * kBlock,
@@ -35,7 +31,7 @@ static_assert(
 /// kWarpBlocks: blocks of a row that a warp holds. kCtas: that share a row. Number: of the
 /// products.
 template <int kWarpBlocks, int kCtas, typename Number>
-__global__ void __launch_bounds__(kMostWarps* kWarp, kCtasPerSm)
+__global__ void __launch_bounds__(kMostWarps* kWarp)
     norm_stage_kernel(const __grid_constant__ NormQuantizeProblem problem) {
   using Warps = RowWarps<kCtas>;
   // Matrices whose inputs are in registers together, and wait for each other once.
@@ -44,7 +40,7 @@ __global__ void __launch_bounds__(kMostWarps* kWarp, kCtasPerSm)
   __shared__ float largest[std::max(kTogether, 2)][Warps::kMost];
   dependents_launch();
   const Warps warps;
-  const int64_t row = warps.row;
+  const int64_t row = warps.row();
   const int64_t blocks = problem.dim / kBlock;
   const bool has_products = problem.products.inner != nullptr;
   const bool has_addend = has_products || problem.addend != nullptr;

@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(kMostRowWarps* kWarp)
   dependencies_wait();
 #pragma unroll
   for (int b = 0; b < kWarpBlocks; ++b) {
-    const float* x = problem.x + warps.row * problem.in_features;
+    const float* x = problem.x + warps.row() * problem.in_features;
     const int64_t block = warps.index + b * warps.count;
     const int64_t first = first_of_lane(block);
     if (problem.in_features % kLaneNumbers == 0) {

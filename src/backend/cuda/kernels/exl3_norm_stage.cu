@@ -31,7 +31,7 @@ static_assert(
 /// kWarpBlocks: blocks of a row that a warp holds. kCtas: that share a row. Number: of the
 /// products.
 template <int kWarpBlocks, int kCtas, typename Number>
-__global__ void __launch_bounds__(kMostWarps* kWarp)
+__global__ void __launch_bounds__(kBoundWarps* kWarp)
     norm_stage_kernel(const __grid_constant__ NormQuantizeProblem problem) {
   using Warps = RowWarps<kCtas>;
   // Matrices whose inputs are in registers together, and wait for each other once.

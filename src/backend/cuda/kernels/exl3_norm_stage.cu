@@ -22,6 +22,9 @@ namespace {
 /// Warps of a CTA, at most: as registers allow.
 constexpr int kMostWarps = 16;
 constexpr int kMostWarpBlocks = 4;
+/// What registers are shared out for, so that an SM holds three rows of 4096 numbers.
+constexpr int kBoundWarps = 24;
+
 static_assert(
     kMostNormStageNumbers == kMostWarpBlocks * kMostWarps * kBlock &&
         kMostNormStageNumbers == kSharingCtas * kMostWarps * kBlock,

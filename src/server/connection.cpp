@@ -82,10 +82,15 @@ Connection::~Connection() {
 }
 
 void Connection::start() {
-  const auto self = shared_from_this();
-  asio::co_spawn(
-      *state_.io, [self]() -> Awaitable<void> { co_await self->serve(); }, asio::detached
-  );
+  const auto run = [self = shared_from_this()]() -> Awaitable<void> {
+    try {
+      co_await self->serve();
+    } catch (const std::exception& error) {  // out of memory, most likely: this client's alone
+      log_warn("id={} the connection failed: {}", self->record_.request_id, error.what());
+    }
+    self->close();
+  };
+  asio::co_spawn(*state_.io, run, asio::detached);
 }
 
 void Connection::close() {
@@ -107,15 +112,18 @@ Connection::Awaitable<void> Connection::serve() {
   ++num_writes_;
   write_timer_.cancel();
   if (greeted) {
-    const auto self = shared_from_this();
-    asio::co_spawn(
-        *state_.io, [self]() -> Awaitable<void> { co_await self->read(); }, asio::detached
-    );
+    const auto run = [self = shared_from_this()]() -> Awaitable<void> {
+      try {
+        co_await self->read();
+      } catch (const std::exception&) {  // serve() says what follows from it
+        self->close();
+      }
+    };
+    asio::co_spawn(*state_.io, run, asio::detached);
     bool goes_on = true;
     while (goes_on && !closed_) goes_on = co_await serve_request();
     co_await linger();
   }
-  close();
 }
 
 Connection::Awaitable<void> Connection::read() {
@@ -184,10 +192,8 @@ Connection::Awaitable<bool> Connection::read_head(RequestReader& reader) {
   // Waiting for a request is not reading it: who has sent nothing is told nothing.
   const auto idle_deadline = Clock::now() + state_.options.limits.idle;
   while (input_.empty()) {
-    if (ended_ || state_.draining) co_return false;
-    if (!co_await signal_.wait_until(idle_deadline) && Clock::now() >= idle_deadline) {
-      co_return false;
-    }
+    if (ended_ || state_.draining || Clock::now() >= idle_deadline) co_return false;
+    co_await signal_.wait_until(idle_deadline);
   }
   began_ = Clock::now();
   const auto deadline = began_ + state_.options.limits.header;
@@ -200,7 +206,8 @@ Connection::Awaitable<bool> Connection::read_head(RequestReader& reader) {
     }
     if (reader.state() != RequestReader::State::kHead) co_return true;
     if (ended_) co_return false;
-    if (!co_await signal_.wait_until(deadline) && Clock::now() >= deadline) {
+    co_await signal_.wait_until(deadline);
+    if (Clock::now() >= deadline) {
       const ApiError error = timed_out("the headers took too long to come");
       co_await send_last_error(error);
       co_return false;
@@ -223,7 +230,8 @@ Connection::Awaitable<bool> Connection::read_body(RequestReader& reader) {
     }
     if (reader.state() == RequestReader::State::kComplete) break;
     if (ended_) co_return false;
-    if (!co_await signal_.wait_until(deadline) && Clock::now() >= deadline) {
+    co_await signal_.wait_until(deadline);
+    if (Clock::now() >= deadline) {
       const ApiError error = timed_out("the body took too long to come");
       co_await send_last_error(error);
       co_return false;

@@ -55,6 +55,11 @@ class Server::Listener {
     acceptor_.assign(asio::generic::stream_protocol(socket_.family(), 0), socket_.release());
   }
 
+  // A connection that is left must not tell anybody.
+  ~Listener() { state_.on_last_connection = nullptr; }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
   void run() {
     asio::co_spawn(
         *state_.io, [this]() -> asio::awaitable<void> { co_await accept(); }, asio::detached

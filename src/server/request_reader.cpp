@@ -26,6 +26,12 @@ std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
+// Beast's own limit depends by a few bytes on where the input is cut.
+constexpr size_t kLimitSlack = 16;
+
+// "0\r\n\r\n": no body in chunks ends with less. Given less, Beast may take it that it had more.
+constexpr size_t kLeastChunkBytes = 5;
+
 }  // namespace
 
 struct RequestReader::Parser {
@@ -41,7 +47,7 @@ RequestReader::RequestReader(size_t most_header_bytes, uint64_t most_body_bytes)
     : parser_(std::make_unique<Parser>()),
       most_header_bytes_(most_header_bytes),
       most_body_bytes_(most_body_bytes) {
-  parser_->http.header_limit(static_cast<uint32_t>(most_header_bytes));
+  parser_->http.header_limit(static_cast<uint32_t>(most_header_bytes + kLimitSlack));
   parser_->http.body_limit(most_body_bytes);
 }
 
@@ -51,12 +57,16 @@ size_t RequestReader::feed(std::string_view input) {
   size_t used = 0;
   const bool was_head = state_ == State::kHead;
   while (used < input.size() && (state_ == State::kHead || state_ == State::kBody)) {
+    const bool in_chunks = state_ == State::kBody && parser_->http.chunked();
+    if (in_chunks && input.size() - used < kLeastChunkBytes) break;
     boost::system::error_code error;
-    used += parser_->http.put(
+    const size_t num_bytes = parser_->http.put(
         boost::asio::const_buffer(input.data() + used, input.size() - used), error
     );
+    used += num_bytes;
+    if (state_ == State::kHead) header_bytes_ += num_bytes;
     if (error == http::error::need_more) break;
-    if (error == http::error::header_limit) {
+    if (error == http::error::header_limit || header_bytes_ > most_header_bytes_) {
       fail(
           {431, "headers_too_large",
            fmt::format("the headers are longer than {} bytes", most_header_bytes_), ""}

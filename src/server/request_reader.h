@@ -59,6 +59,7 @@ class RequestReader {
 
   std::unique_ptr<Parser> parser_;
   size_t most_header_bytes_;
+  size_t header_bytes_ = 0;  // taken so far
   uint64_t most_body_bytes_;
   State state_ = State::kHead;
   RequestHead head_;

@@ -29,14 +29,15 @@ struct ServerState {
 
   const ServerOptions options;
   Admission admission;
-  // Shared with whoever may still wake a connection when the server is gone.
-  std::shared_ptr<boost::asio::io_context> io = std::make_shared<boost::asio::io_context>();
-  boost::asio::thread_pool handlers;
   std::unordered_set<Connection*> connections;
   std::function<void()> on_last_connection;  // called when `connections` becomes empty
   int num_requests = 0;                      // being answered, of those that limits.requests counts
   bool draining = false;                     // nothing new is begun
   std::mt19937_64 random{std::random_device{}()};
+  // Shared with whoever may still wake a connection when the server is gone. Destroyed before what
+  // connections use, for it owns them.
+  std::shared_ptr<boost::asio::io_context> io = std::make_shared<boost::asio::io_context>();
+  boost::asio::thread_pool handlers;
 };
 
 }  // namespace trellis::server

@@ -66,6 +66,21 @@ TEST(RequestReader, GivesTheSameForEveryPlaceWhereBytesAreCut) {
   }
 }
 
+TEST(RequestReader, ReadsAnEmptyBodyInChunksByteByByte) {
+  const std::string text =
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  RequestReader reader(kHeaderBytes, kBodyBytes);
+  std::string input;
+  for (const char byte : text) {
+    input.push_back(byte);
+    while (const size_t used = reader.feed(input)) input.erase(0, used);
+  }
+
+  ASSERT_EQ(reader.state(), State::kComplete);
+  EXPECT_EQ(reader.take_body(), "");
+  EXPECT_EQ(input, "");
+}
+
 TEST(RequestReader, LeavesTheNextRequestInTheInput) {
   RequestReader reader(kHeaderBytes, kBodyBytes);
   std::string input = "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\n";
@@ -82,6 +97,28 @@ TEST(RequestReader, RefusesHeadersThatAreTooLarge) {
   EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: h\r\n" + line + "\r\n"), 431);
   EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: h\r\n" + line), 431) << "before they end";
   EXPECT_EQ(status_of("GET /" + std::string(kHeaderBytes, 'x')), 431);
+}
+
+TEST(RequestReader, LimitsHeadersToTheByteWhereverTheyAreCut) {
+  const auto request_of = [](size_t bytes) {
+    const std::string head = "GET / HTTP/1.1\r\nHost: h\r\nX: ";
+    return head + std::string(bytes - head.size() - 4, 'x') + "\r\n\r\n";
+  };
+  const auto state_of = [](const std::string& text, size_t piece) {
+    RequestReader reader(kHeaderBytes, kBodyBytes);
+    std::string input;
+    for (size_t begin = 0; begin < text.size(); begin += piece) {
+      input += text.substr(begin, piece);
+      while (const size_t used = reader.feed(input)) input.erase(0, used);
+    }
+    return reader.state();
+  };
+
+  for (const size_t piece : {size_t{1}, size_t{7}, kHeaderBytes * 2}) {
+    SCOPED_TRACE(piece);
+    EXPECT_EQ(state_of(request_of(kHeaderBytes), piece), State::kComplete);
+    EXPECT_EQ(state_of(request_of(kHeaderBytes + 1), piece), State::kFailed);
+  }
 }
 
 TEST(RequestReader, RefusesABodyByItsLengthBeforeItComes) {

@@ -65,12 +65,16 @@ size_t RequestReader::feed(std::string_view input) {
     );
     used += num_bytes;
     if (state_ == State::kHead) header_bytes_ += num_bytes;
-    if (error == http::error::need_more) break;
-    if (error == http::error::header_limit || header_bytes_ > most_header_bytes_) {
+    const bool needs_more = error == http::error::need_more;
+    // All that is left belongs to a head that has not ended.
+    const size_t rest = state_ == State::kHead && needs_more ? input.size() - used : 0;
+    if (error == http::error::header_limit || header_bytes_ + rest > most_header_bytes_) {
       fail(
           {431, "headers_too_large",
            fmt::format("the headers are longer than {} bytes", most_header_bytes_), ""}
       );
+    } else if (needs_more) {
+      break;
     } else if (error == http::error::body_limit) {
       fail_too_large();
     } else if (error) {

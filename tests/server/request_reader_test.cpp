@@ -97,6 +97,7 @@ TEST(RequestReader, RefusesHeadersThatAreTooLarge) {
   EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: h\r\n" + line + "\r\n"), 431);
   EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: h\r\n" + line), 431) << "before they end";
   EXPECT_EQ(status_of("GET /" + std::string(kHeaderBytes, 'x')), 431);
+  EXPECT_EQ(status_of("GET /" + std::string(kHeaderBytes - 5, 'x')), 0) << "it may still end";
 }
 
 TEST(RequestReader, LimitsHeadersToTheByteWhereverTheyAreCut) {

@@ -5,6 +5,21 @@ find_package(fmt 9.1 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
+find_package(tomlplusplus 3.3 REQUIRED)
+if(TRELLIS_SELF_CONTAINED)
+  set(OPENSSL_USE_STATIC_LIBS ON)
+endif()
+find_package(OpenSSL 3.0 REQUIRED)
+
+# Of Boost the headers alone: Asio, compiled once in src/server/asio.cpp, and the parser of Beast.
+find_package(Boost 1.81 REQUIRED)
+add_library(trellis_boost INTERFACE)
+add_library(trellis::boost ALIAS trellis_boost)
+target_link_libraries(trellis_boost INTERFACE Boost::headers Threads::Threads)
+target_compile_definitions(
+  trellis_boost INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+# GCC 12 inlines the allocation of coroutine frames on one side only, and then takes the two for unlike.
+target_compile_options(trellis_boost INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)
 
 # trellis::fmt and trellis::spdlog: the shared libraries, or the headers alone where the program is to carry everything.
 # spdlog's own header-only target would bring the shared fmt along.

@@ -5,11 +5,13 @@
 set -euo pipefail
 
 readonly RUST_MINIMUM=1.87
+readonly BOOST_MINIMUM=108100
 
 # Tools count as present when their command is on PATH, whoever put it there.
 readonly TOOLS=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache)
 readonly LIBRARIES=(
   ca-certificates libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libedit-dev
+  libssl-dev libtomlplusplus-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 
@@ -21,6 +23,12 @@ die() {
 # at_least FOUND WANTED: compares versions by number.
 at_least() {
   [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+
+# have_boost: whether the headers are there and new enough, whoever put them there.
+have_boost() {
+  local header=/usr/include/boost/version.hpp
+  [ -r "$header" ] && [ "$(awk '/define BOOST_VERSION/ {print $3}' "$header")" -ge "$BOOST_MINIMUM" ]
 }
 
 # have_rust: whether one of the places where rust/CMakeLists.txt looks holds a new enough toolchain.
@@ -36,6 +44,15 @@ have_rust() {
   return 1
 }
 
+# boost_package: Debian 12 has the headers twice, and under the plain name they are too old.
+boost_package() {
+  if grep -qs VERSION_CODENAME=bookworm /etc/os-release; then
+    echo libboost1.81-dev
+  else
+    echo libboost-dev
+  fi
+}
+
 installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
@@ -46,6 +63,7 @@ for tool in "${TOOLS[@]}"; do
 done
 
 have_rust || missing+=(rustc-web cargo-web)
+have_boost || missing+=("$(boost_package)")
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   [ ${#missing[@]} -eq 0 ] && exit 0 # CMake says which library is missing, if one is

@@ -6,11 +6,11 @@
 
 namespace trellis {
 
-InterruptWatcher::InterruptWatcher(std::function<void()> on_interrupt)
-    : on_interrupt_(std::move(on_interrupt)) {
+InterruptWatcher::InterruptWatcher(std::function<void()> on_interrupt, std::vector<int> signals)
+    : on_interrupt_(std::move(on_interrupt)), waking_signal_(signals.front()) {
   sigset_t interrupts;
   sigemptyset(&interrupts);
-  sigaddset(&interrupts, SIGINT);
+  for (const int signal : signals) sigaddset(&interrupts, signal);
   pthread_sigmask(SIG_BLOCK, &interrupts, &previous_mask_);
   thread_ = std::thread([this, interrupts] {
     while (true) {
@@ -24,7 +24,7 @@ InterruptWatcher::InterruptWatcher(std::function<void()> on_interrupt)
 
 InterruptWatcher::~InterruptWatcher() {
   stopping_.store(true);
-  pthread_kill(thread_.native_handle(), SIGINT);
+  pthread_kill(thread_.native_handle(), waking_signal_);
   thread_.join();
   pthread_sigmask(SIG_SETMASK, &previous_mask_, nullptr);
 }

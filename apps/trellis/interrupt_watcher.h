@@ -1,11 +1,12 @@
-// Turns Ctrl-C into a function call on a thread of its own, where locks and other objects may be
-// used freely.
+// Turns Ctrl-C, or other signals, into a function call on a thread of its own, where locks and
+// other objects may be used freely.
 #pragma once
 
 #include <atomic>
 #include <csignal>
 #include <functional>
 #include <thread>
+#include <vector>
 
 namespace trellis {
 
@@ -13,14 +14,17 @@ namespace trellis {
 /// time per process.
 class InterruptWatcher {
  public:
-  /// on_interrupt runs once for each SIGINT, on the watcher's thread; it must not throw.
-  explicit InterruptWatcher(std::function<void()> on_interrupt);
+  /// on_interrupt runs once for each of the signals, on the watcher's thread; it must not throw.
+  explicit InterruptWatcher(
+      std::function<void()> on_interrupt, std::vector<int> signals = {SIGINT}
+  );
   ~InterruptWatcher();
   InterruptWatcher(const InterruptWatcher&) = delete;
   InterruptWatcher& operator=(const InterruptWatcher&) = delete;
 
  private:
   std::function<void()> on_interrupt_;
+  int waking_signal_;  // one of them
   std::atomic<bool> stopping_{false};
   sigset_t previous_mask_{};
   std::thread thread_;

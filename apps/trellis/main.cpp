@@ -29,11 +29,13 @@ struct Verb {
   const char* name;
   const char* summary;
   RunVerb (*define)(CLI::App& command);
+  const char* log_level = "warn";
 };
 
 constexpr Verb kVerbs[] = {
     {"chat", "Talk to a model in the terminal", define_chat},
     {"generate", "Complete one prompt", define_generate},
+    {"serve", "Serve a model over HTTP", define_serve, "info"},  // its log has a line a request
     {"inspect", "Show what a model directory holds and what it needs", define_inspect},
     {"quantize", "Convert a Hugging Face model directory to EXL3", define_quantize},
     {"perplexity", "Measure how well a model predicts a text", define_perplexity},
@@ -95,19 +97,24 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "trellis " TRELLIS_VERSION);
   app.require_subcommand(1);
   app.fallthrough();  // the options here may also stand behind the verb
-  std::string log_level = "warn";
+  std::string log_level;
   app.footer(kFooter);
   one_of(
-      app.add_option("--log-level", log_level, "What to log to stderr; may also follow the verb"),
+      app.add_option(
+          "--log-level", log_level,
+          "What to log to stderr; may also follow the verb. Without it: info for serve, else warn"
+      ),
       {"off", "error", "warn", "info", "debug"}
-  )
-      ->capture_default_str();
+  );
 
   RunVerb chosen;
   for (const Verb& verb : kVerbs) {
     CLI::App* command = app.add_subcommand(verb.name, verb.summary);
     RunVerb run_verb = verb.define(*command);
-    command->callback([&chosen, run_verb] { chosen = run_verb; });
+    command->callback([&, run_verb] {
+      chosen = run_verb;
+      if (log_level.empty()) log_level = verb.log_level;
+    });
   }
 
   try {

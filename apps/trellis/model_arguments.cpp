@@ -66,6 +66,18 @@ void add_cache_options(CLI::App& command, ModelArguments& arguments) {
   add_cache_type_option(command, arguments);
 }
 
+void add_cache_tokens_option(CLI::App& command, ModelArguments& arguments) {
+  whole_number(
+      command.add_option(
+          "--cache-tokens", arguments.cache_tokens,
+          "Tokens that the cache holds of all answers together; 0 = one context"
+      ),
+      0
+  )
+      ->capture_default_str()
+      ->group(kMachineGroup);
+}
+
 void add_fit_flag(CLI::App& command, ModelArguments& arguments) {
   command
       .add_flag(
@@ -175,9 +187,7 @@ KvTypes cache_types(const ModelArguments& arguments) {
   return require_kv_types(arguments.cache_type);
 }
 
-std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
-  require_directory(arguments.model_directory);
-  require_context(arguments.model_directory, arguments.context_tokens);
+EngineOptions engine_options(const ModelArguments& arguments) {
   EngineOptions options;
   options.model_directory = arguments.model_directory;
   options.backend = arguments.backend;
@@ -185,13 +195,20 @@ std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
   options.num_threads = arguments.num_threads;
   options.exact_activations = arguments.activations == "fp32";
   options.context_tokens = arguments.context_tokens;
+  options.cache_tokens = arguments.cache_tokens;
   options.cache_type = arguments.cache_type;
   options.fit = arguments.fit;
   options.max_sequences = arguments.max_sequences;
   options.max_step_tokens = arguments.max_step_tokens;
   options.deterministic = arguments.deterministic;
+  return options;
+}
+
+std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
+  require_directory(arguments.model_directory);
+  require_context(arguments.model_directory, arguments.context_tokens);
   ProgressBar bar("Loading", "B");
-  return Engine::load(options, [&bar](size_t done, size_t total) {
+  return Engine::load(engine_options(arguments), [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));
   });
 }

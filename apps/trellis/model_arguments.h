@@ -20,6 +20,7 @@ struct ModelArguments {
   int num_threads = 0;
   std::string activations = "auto";
   int64_t context_tokens = 0;  // 0: the model's own limit
+  int64_t cache_tokens = 0;    // of all answers together; 0: one context
   std::string cache_type = "fp16";
   bool fit = false;  // make the cache as small as memory asks for
   int max_sequences = EngineOptions{}.max_sequences;
@@ -33,6 +34,8 @@ CLI::Option* add_model_option(CLI::App& command, ModelArguments& arguments);
 void add_backend_options(CLI::App& command, ModelArguments& arguments);
 /// --context, --cache-type
 void add_cache_options(CLI::App& command, ModelArguments& arguments);
+/// --cache-tokens
+void add_cache_tokens_option(CLI::App& command, ModelArguments& arguments);
 /// --cache-type
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments);
 /// --fit
@@ -55,6 +58,7 @@ void require_context(const std::string& directory, int64_t context_tokens);
 /// "3inst", "mcg" or "mul1".
 exl3::Codebook parse_codebook(const std::string& name);
 BackendOptions backend_options(const ModelArguments& arguments);
+EngineOptions engine_options(const ModelArguments& arguments);
 KvTypes cache_types(const ModelArguments& arguments);
 
 /// Loads the model, with a progress bar on stderr. Throws UserError.

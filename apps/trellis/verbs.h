@@ -17,6 +17,7 @@ using RunVerb = std::function<int()>;
 RunVerb define_chat(CLI::App& command);
 RunVerb define_generate(CLI::App& command);
 RunVerb define_inspect(CLI::App& command);
+RunVerb define_serve(CLI::App& command);
 RunVerb define_quantize(CLI::App& command);
 RunVerb define_perplexity(CLI::App& command);
 RunVerb define_bench(CLI::App& command);

@@ -22,7 +22,8 @@ const std::string kModel = kTinyModel;
 TEST(Program, HelpIsThereForEveryVerb) {
   EXPECT_THAT(run_program({"--help"}).out, HasSubstr("perplexity"));
   for (const char* verb :
-       {"chat", "generate", "inspect", "quantize", "perplexity", "bench", "devices", "gpu-check"}) {
+       {"chat", "generate", "serve", "inspect", "quantize", "perplexity", "bench", "devices",
+        "gpu-check"}) {
     const ProgramResult result = run_program({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr("Usage: trellis " + std::string(verb)));

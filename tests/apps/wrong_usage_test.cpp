@@ -35,7 +35,7 @@ TEST_P(RefusedUsage, SaysWhatWasExpected) {
 INSTANTIATE_TEST_SUITE_P(
     Program, RefusedUsage,
     testing::Values(
-        WrongUsage{"NoVerb", {}, 2, {"the verbs are chat, generate, inspect"}},
+        WrongUsage{"NoVerb", {}, 2, {"the verbs are chat, generate, serve"}},
         WrongUsage{"UnknownVerb", {"sing"}, 2, {"there is no verb \"sing\"", "the verbs are chat"}},
         WrongUsage{"OptionForVerb", {"--sing"}, 2, {"unknown option --sing", "the verbs are chat"}},
         WrongUsage{"NoModel", {"perplexity", "--text", "a"}, 2, {"--model is required"}},

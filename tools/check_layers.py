@@ -30,7 +30,8 @@ ARROWS = {
     "model": ["nn", "checkpoint"],
     "convert": ["model"],
     "engine": ["model", "cache", "sampling", "text", "trellis"],
-    "apps": ["engine", "convert"],
+    "server": ["text", "trellis"],  # of the engine the public headers alone
+    "apps": ["server", "engine", "convert"],
 }
 # Files that may do more than their folder, each with the reason.
 EXCEPTIONS = {

@@ -17,7 +17,8 @@ double seconds_between(
 
 Generation::Generation(
     Request request, std::vector<int32_t> stop_ids, int64_t token_limit, PagePool& pool,
-    const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel
+    const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel, Clock::time_point submitted,
+    EngineMetrics& metrics
 )
     : request_(std::move(request)),
       stop_ids_(std::move(stop_ids)),
@@ -26,14 +27,18 @@ Generation::Generation(
       sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
       detokenizer_(tokenizer),
       stop_matcher_(request_.stop_strings),
-      channel_(std::move(channel)) {
+      channel_(std::move(channel)),
+      metrics_(metrics),
+      submitted_(submitted) {
   sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
   detokenizer_.prime(request_.prompt_ids);
 }
 
 void Generation::start() {
-  if (!started_) started_ = Clock::now();
+  if (started_) return;
+  started_ = Clock::now();
+  metrics_.add_queued(*started_ - submitted_);
 }
 
 std::span<const int32_t> Generation::banned() const {
@@ -61,7 +66,11 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   if (usage_.decode_tokens++ == 0) {
     first_token_ = now;
     usage_.prompt_s = seconds_between(*started_, now);
+    metrics_.add_first_token(now - submitted_, usage());
+  } else {
+    metrics_.add_next_token(now - last_token_);
   }
+  last_token_ = now;
   usage_.decode_s = seconds_between(first_token_, now);
 
   const bool full = sequence_.is_full();
@@ -82,9 +91,17 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   }
   event.finished = event.finish_reason != FinishReason::kNone;
   event.usage = usage();
-  const bool finished = event.finished;
+  if (!event.finished) {
+    channel_->push(std::move(event));
+    return false;
+  }
+  emit_last(std::move(event));
+  return true;
+}
+
+void Generation::emit_last(Event event) {
+  metrics_.add_finished(Clock::now() - submitted_, event.finish_reason, event.usage);
   channel_->push(std::move(event));
-  return finished;
 }
 
 std::string Generation::held_text() {
@@ -106,7 +123,7 @@ void Generation::end(FinishReason reason, const std::string& error) {
   event.finish_reason = reason;
   event.error = error;
   event.usage = usage();
-  channel_->push(std::move(event));
+  emit_last(std::move(event));
 }
 
 }  // namespace trellis

@@ -79,8 +79,9 @@ struct Event {
   std::vector<TokenLogprob> logprobs;
   bool finished = false;  // the last event of its stream
   FinishReason finish_reason = FinishReason::kNone;
-  std::string error;  // kError: what happened
-  Usage usage;        // complete in the last event
+  std::string stop_string;  // kStop: the stop string that was met; empty: it was a token
+  std::string error;        // kError: what happened
+  Usage usage;              // complete in the last event
 
   /// Adds the event that follows, so that this one stands for both.
   void append(Event next);

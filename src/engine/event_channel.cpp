@@ -11,6 +11,7 @@ void Event::append(Event next) {
   std::move(next.logprobs.begin(), next.logprobs.end(), std::back_inserter(logprobs));
   finished = next.finished;
   finish_reason = next.finish_reason;
+  stop_string = std::move(next.stop_string);
   error = std::move(next.error);
   usage = next.usage;
 }

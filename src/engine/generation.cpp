@@ -24,6 +24,7 @@ Generation::Generation(
       stop_ids_(std::move(stop_ids)),
       sequence_(pool, request_.prompt_ids, token_limit),
       num_prompt_(request_.prompt_ids.size()),
+      tokenizer_(tokenizer),
       sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
       detokenizer_(tokenizer),
       stop_matcher_(request_.stop_strings),
@@ -77,13 +78,15 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   if (std::find(stop_ids_.begin(), stop_ids_.end(), token) != stop_ids_.end()) {
     event.text = held_text();
     event.finish_reason = FinishReason::kStop;
+    event.stop_string = stop_string_of(token);
   } else {
     std::string text = detokenizer_.push(token);
     if (full) text += detokenizer_.flush();
-    const StopMatcher::Output output = stop_matcher_.push(text);
+    StopMatcher::Output output = stop_matcher_.push(text);
     event.text = output.text;
     if (output.matched) {
       event.finish_reason = FinishReason::kStop;
+      event.stop_string = std::move(output.match);
     } else if (full) {
       event.text += stop_matcher_.flush();
       event.finish_reason = FinishReason::kLength;
@@ -102,6 +105,12 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
 void Generation::emit_last(Event event) {
   metrics_.add_finished(Clock::now() - submitted_, event.finish_reason, event.usage);
   channel_->push(std::move(event));
+}
+
+std::string Generation::stop_string_of(int32_t token) const {
+  const std::vector<std::string>& texts = request_.stop_strings;
+  std::string spelled = tokenizer_.id_to_token(token);
+  return std::find(texts.begin(), texts.end(), spelled) == texts.end() ? "" : std::move(spelled);
 }
 
 std::string Generation::held_text() {

@@ -54,6 +54,8 @@ class Generation {
   std::span<const int32_t> banned() const;
   bool append(int32_t token, std::optional<TokenLogprob> logprob);
   std::string held_text();
+  /// The stop string that a stop token spells, if one does.
+  std::string stop_string_of(int32_t token) const;
   Usage usage() const;
   void emit_last(Event event);
 
@@ -61,6 +63,7 @@ class Generation {
   std::vector<int32_t> stop_ids_;
   Sequence sequence_;
   size_t num_prompt_;
+  const Tokenizer& tokenizer_;
   Sampler sampler_;
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;

@@ -1,16 +1,17 @@
 #include "server/generated_reply.h"
 
-#include "server/error_reply.h"
-
 namespace trellis::server {
 namespace {
 
 class WholeReply final : public PendingReply {
  public:
-  WholeReply(AnswerSet answers, size_t choices_per_prompt, FormatReply format)
+  WholeReply(
+      AnswerSet answers, size_t choices_per_prompt, FormatReply format, FormatError format_error
+  )
       : answers_(std::move(answers)),
         counter_(choices_per_prompt),
         format_(std::move(format)),
+        format_error_(format_error),
         complete_(answers_.size()) {}
 
   void on_ready(std::function<void()> wake) override { answers_.on_ready(wake); }
@@ -22,7 +23,10 @@ class WholeReply final : public PendingReply {
       if (const auto error = error_of(event)) {
         sent_ = true;
         answers_ = AnswerSet();  // the others are of no use any more
-        return error_reply(*error);
+        Reply reply;
+        reply.status = error->status;
+        reply.body = format_error_(*error);
+        return reply;
       }
       complete_[choice].append(std::move(event));
     }
@@ -38,6 +42,7 @@ class WholeReply final : public PendingReply {
   AnswerSet answers_;
   FigureCounter counter_;
   FormatReply format_;
+  FormatError format_error_;
   std::vector<Event> complete_;  // by choice
   bool sent_ = false;
 };
@@ -103,9 +108,11 @@ void FigureCounter::count(size_t choice, const Event& event) {
 }
 
 std::unique_ptr<PendingReply> whole_reply(
-    AnswerSet answers, size_t choices_per_prompt, FormatReply format
+    AnswerSet answers, size_t choices_per_prompt, FormatReply format, FormatError format_error
 ) {
-  return std::make_unique<WholeReply>(std::move(answers), choices_per_prompt, std::move(format));
+  return std::make_unique<WholeReply>(
+      std::move(answers), choices_per_prompt, std::move(format), format_error
+  );
 }
 
 std::unique_ptr<ReplyStream> streamed_reply(

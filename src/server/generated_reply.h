@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/answer_set.h"
+#include "server/error_reply.h"
 #include "server/reply.h"
 
 #include <chrono>
@@ -36,9 +37,13 @@ class FigureCounter {
 using FormatReply =
     std::function<std::string(const std::vector<Event>& answers, const AnswerFigures& figures)>;
 
+/// Makes the document of an error.
+using FormatError = std::string (*)(const ApiError& error);
+
 /// The reply when all answers are complete. One that fails makes it an error.
 std::unique_ptr<PendingReply> whole_reply(
-    AnswerSet answers, size_t choices_per_prompt, FormatReply format
+    AnswerSet answers, size_t choices_per_prompt, FormatReply format,
+    FormatError format_error = error_body
 );
 
 /// Writes the parts of a stream as server-sent events.

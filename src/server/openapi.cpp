@@ -2,6 +2,8 @@
 
 #include "server/api/chat_request.h"
 #include "server/api/completion_request.h"
+#include "server/api/messages_request.h"
+#include "server/api/responses_request.h"
 #include "server/api/text_requests.h"
 
 namespace trellis::server {
@@ -65,6 +67,54 @@ Json completion_logprobs_schema() {
   ));
 }
 
+/// Anthropic's message.
+Json anthropic_message_schema() {
+  const Json block = whole_object({{"type", {{"const", "text"}}}, {"text", kText}});
+  return whole_object(
+      {{"id", kText},
+       {"type", {{"const", "message"}}},
+       {"role", {{"const", "assistant"}}},
+       {"model", kText},
+       {"content", array_of(block)},
+       {"stop_reason", {{"enum", {"end_turn", "max_tokens", "stop_sequence", nullptr}}}},
+       {"stop_sequence", or_null(kText)},
+       {"usage", whole_object(
+                     {{"input_tokens", kInteger},
+                      {"cache_creation_input_tokens", kInteger},
+                      {"cache_read_input_tokens", kInteger},
+                      {"output_tokens", kInteger}}
+                 )}}
+  );
+}
+
+/// OpenAI's response, as far as it is not what the request said.
+Json response_schema() {
+  const Json part = whole_object(
+      {{"type", {{"const", "output_text"}}},
+       {"text", kText},
+       {"annotations", array_of(Json::object())}}
+  );
+  const Json item = whole_object(
+      {{"type", {{"const", "message"}}},
+       {"id", kText},
+       {"status", kText},
+       {"role", {{"const", "assistant"}}},
+       {"content", array_of(part)}}
+  );
+  return whole_object(
+      {{"id", kText},
+       {"object", {{"const", "response"}}},
+       {"created_at", kInteger},
+       {"status", {{"enum", {"completed", "incomplete"}}}},
+       {"model", kText},
+       {"output", array_of(item)},
+       {"usage",
+        whole_object(
+            {{"input_tokens", kInteger}, {"output_tokens", kInteger}, {"total_tokens", kInteger}}
+        )}}
+  );
+}
+
 Json component_schemas() {
   const Json message = whole_object(
       {{"role", {{"const", "assistant"}}}, {"content", kText}, {"refusal", {{"type", "null"}}}}
@@ -72,6 +122,9 @@ Json component_schemas() {
   return {
       {"ChatRequest", object_schema(chat_request_fields())},
       {"CompletionRequest", object_schema(completion_request_fields())},
+      {"MessagesRequest", object_schema(messages_request_fields())},
+      {"CountTokensRequest", object_schema(count_tokens_request_fields())},
+      {"ResponsesRequest", object_schema(responses_request_fields())},
       {"TokenizeRequest", object_schema(tokenize_request_fields())},
       {"DetokenizeRequest", object_schema(detokenize_request_fields())},
       {"ApplyTemplateRequest", object_schema(apply_template_request_fields())},
@@ -89,6 +142,9 @@ Json component_schemas() {
        answer_schema(
            "text_completion", {{"text", kText}, {"logprobs", completion_logprobs_schema()}}
        )},
+      {"Message", anthropic_message_schema()},
+      {"Response", response_schema()},
+      {"InputTokens", whole_object({{"input_tokens", kInteger}})},
       {"Model", whole_object(
                     {{"id", kText},
                      {"object", {{"const", "model"}}},
@@ -132,6 +188,12 @@ constexpr Operation kOperations[] = {
     {"post", "/v1/chat/completions", "Answers a conversation.", "ChatRequest", "ChatCompletion",
      true},
     {"post", "/v1/completions", "Goes on with a text.", "CompletionRequest", "Completion", true},
+    {"post", "/v1/messages", "Answers a conversation, in Anthropic's shape.", "MessagesRequest",
+     "Message", true},
+    {"post", "/v1/messages/count_tokens", "Counts the tokens of a conversation.",
+     "CountTokensRequest", "InputTokens", false},
+    {"post", "/v1/responses", "Answers a conversation, and keeps nothing of it.",
+     "ResponsesRequest", "Response", true},
     {"get", "/v1/models", "Lists what is served.", nullptr, "ModelList", false},
     {"get", "/v1/models/{id}", "Describes one model.", nullptr, "Model", false},
     {"post", "/tokenize", "Gives the tokens of a text or a conversation.", "TokenizeRequest",

@@ -16,6 +16,9 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"POST", "/v1/chat/completions", Access::kUser, chat_completions},
     {"POST", "/v1/completions", Access::kUser, completions},
+    {"POST", "/v1/messages", Access::kUser, messages},
+    {"POST", "/v1/messages/count_tokens", Access::kUser, count_message_tokens},
+    {"POST", "/v1/responses", Access::kUser, responses},
     {"GET", "/v1/models", Access::kUser, list_models},
     {"GET", "/v1/models/*", Access::kUser, retrieve_model},
     {"POST", "/tokenize", Access::kUser, tokenize},

@@ -35,8 +35,12 @@ struct Answer {
 /// Calls routes as the transport does. Each wait for on_ready(); one that does not come hangs.
 class TestServer {
  public:
-  explicit TestServer(const EngineOptions& options)
-      : engine_(Engine::load(options)),
+  explicit TestServer(const EngineOptions& options) : TestServer(Engine::load(options)) {}
+  /// The engine is borrowed.
+  explicit TestServer(Engine& engine)
+      : TestServer(std::shared_ptr<Engine>(&engine, [](Engine*) {})) {}
+  explicit TestServer(std::shared_ptr<Engine> engine)
+      : engine_(std::move(engine)),
         context_{*engine_, {"tiny", "tiny-alias"}, 1700000000, "1.2.3"},
         routes_(make_routes(context_)) {}
 
@@ -105,7 +109,7 @@ class TestServer {
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;
   ServerContext context_;
   std::vector<Route> routes_;
 };

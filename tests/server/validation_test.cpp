@@ -3,6 +3,8 @@
 #include "sampling/validate.h"
 #include "server/api/chat_request.h"
 #include "server/api/completion_request.h"
+#include "server/api/messages_request.h"
+#include "server/api/responses_request.h"
 #include "server/api/text_requests.h"
 #include "server/api_harness.h"
 
@@ -27,6 +29,15 @@ std::vector<Endpoint> endpoints() {
       {"/v1/completions",
        object_schema(completion_request_fields()),
        {{"prompt", "hi"}, {"max_tokens", 1}}},
+      {"/v1/messages",
+       object_schema(messages_request_fields()),
+       {{"messages", messages}, {"max_tokens", 1}}},
+      {"/v1/messages/count_tokens",
+       object_schema(count_tokens_request_fields()),
+       {{"messages", messages}}},
+      {"/v1/responses",
+       object_schema(responses_request_fields()),
+       {{"input", "hi"}, {"max_output_tokens", 1}}},
       {"/tokenize", object_schema(tokenize_request_fields()), {{"prompt", "hi"}}},
       {"/detokenize", object_schema(detokenize_request_fields()), {{"tokens", Json::array({7})}}},
       {"/apply-template", object_schema(apply_template_request_fields()), {{"messages", messages}}},

@@ -15,6 +15,9 @@ constexpr size_t kMostVariableBytes = 64u << 10;
 /// Names that a template's variables may not take: they are what Trellis itself sets.
 constexpr std::array<const char*, 3> kOwnVariables = {"messages", "tools", "add_generation_prompt"};
 
+/// Of parts that hold text; the last two are those of /v1/responses.
+constexpr std::array<const char*, 3> kPartTypes = {"text", "input_text", "output_text"};
+
 struct FunctionCall {
   std::string name;
   OrderedJson arguments = OrderedJson::object();
@@ -41,7 +44,7 @@ struct ContentPart {
 
 const Fields<ContentPart>& part_fields() {
   static const Fields<ContentPart> fields = {
-      required(string_field("type", &ContentPart::type, kMostNameBytes, {{"enum", {"text"}}})),
+      required(string_field("type", &ContentPart::type, kMostNameBytes, {{"enum", kPartTypes}})),
       string_field("text", &ContentPart::text, kMostTextBytes),
   };
   return fields;
@@ -59,7 +62,7 @@ std::optional<ApiError> read_content(const Json& value, const std::string& path,
     const std::string where = join_path(path, i);
     ContentPart part;
     if (auto error = read_fields(value[i], where, part_fields(), part)) return error;
-    if (part.type != "text") {
+    if (std::find(kPartTypes.begin(), kPartTypes.end(), part.type) == kPartTypes.end()) {
       return unsupported(
           join_path(where, "type"),
           fmt::format("{}: parts of type \"{}\" are not supported; send text", where, part.type)
@@ -199,12 +202,7 @@ std::optional<ApiError> read_messages(
     );
   }
   for (size_t i = 0; i < value.size(); ++i) {
-    const std::string where = join_path(path, i);
-    Message message;
-    if (auto error = read_fields(value[i], where, message_fields(), message)) return error;
-    const bool may_be_silent = message.role == "assistant" && !message.tool_calls.empty();
-    if (!message.content && !may_be_silent) return missing(join_path(where, "content"));
-    prompt.messages.push_back(to_json(std::move(message)));
+    if (auto error = read_message(value[i], join_path(path, i), prompt.messages)) return error;
   }
   return std::nullopt;
 }
@@ -269,6 +267,21 @@ Fields<ChatPrompt> make_fields() {
 }
 
 }  // namespace
+
+std::optional<ApiError> read_message(
+    const Json& value, const std::string& path, OrderedJson& messages
+) {
+  Message message;
+  if (auto error = read_fields(value, path, message_fields(), message)) return error;
+  const bool may_be_silent = message.role == "assistant" && !message.tool_calls.empty();
+  if (!message.content && !may_be_silent) return missing(join_path(path, "content"));
+  messages.push_back(to_json(std::move(message)));
+  return std::nullopt;
+}
+
+Json message_schema() {
+  return object_schema(message_fields());
+}
 
 const Fields<ChatPrompt>& chat_prompt_fields() {
   static const Fields<ChatPrompt> fields = make_fields();

@@ -19,4 +19,11 @@ struct ChatPrompt {
 /// messages, chat_template_kwargs, add_generation_prompt, continue_final_message and relatives.
 const Fields<ChatPrompt>& chat_prompt_fields();
 
+/// Reads one message and appends it. `path`: of the message.
+std::optional<ApiError> read_message(
+    const Json& value, const std::string& path, OrderedJson& messages
+);
+/// JSON schema of such a message.
+Json message_schema();
+
 }  // namespace trellis::server

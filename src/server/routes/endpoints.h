@@ -10,6 +10,9 @@ namespace trellis::server {
 
 Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> completions(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> messages(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> count_message_tokens(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> responses(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> list_models(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> retrieve_model(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> tokenize(const ServerContext& context, const ApiRequest& request);

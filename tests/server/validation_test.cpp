@@ -79,7 +79,11 @@ bool takes(const Json& schema, const Json& value) {
     return !schema.contains("exclusiveMinimum") ||
            number > schema["exclusiveMinimum"].get<double>();
   }
+  if (value.is_string()) {
+    return value.get_ref<const std::string&>().size() <= schema.value("maxLength", size_t{1} << 30);
+  }
   if (value.is_array()) {
+    if (value.size() > schema.value("maxItems", size_t{1} << 30)) return false;
     if (value.size() < schema.value("minItems", size_t{0})) return false;
     return !schema.contains("items") ||
            std::all_of(value.begin(), value.end(), [&](const Json& item) {
@@ -258,6 +262,18 @@ TEST_F(ValidationTest, WrongCombinationsAre400) {
   refuse({{"banned_tokens", {999999}}}, "invalid_parameter", "banned_tokens");
   refuse({{"sampler_order", {"top_k", "top_k"}}}, "invalid_parameter", "sampler_order");
   refuse({{"chat_template_kwargs", {{"messages", 1}}}}, "invalid_value", "chat_template_kwargs");
+}
+
+TEST_F(ValidationTest, LengthsAreCountedInCharacters) {
+  Json body = endpoints()[0].valid;
+  std::string text;
+  for (int i = 0; i < 1024; ++i) text += "\u00e4";
+  body["stop"] = text;
+  EXPECT_EQ(server_->post("/v1/chat/completions", body).status, 200);
+  body["stop"] = text + "x";
+  expect_error(
+      server_->post("/v1/chat/completions", body), 400, "invalid_value", "stop", "1025 characters"
+  );
 }
 
 TEST_F(ValidationTest, ErrorsNeverHoldHalfACharacter) {

@@ -46,9 +46,8 @@ std::optional<ApiError> read_prompts(const Json& value, const std::string& path,
 
 Json prompt_schema() {
   const Json text = {{"type", "string"}};
-  const Json ids = {
-      {"type", "array"}, {"minItems", 1}, {"items", {{"type", "integer"}, {"minimum", 0}}}
-  };
+  Json ids = ids_schema();
+  ids["minItems"] = 1;
   const auto several = [](const Json& items) {
     return Json{{"type", "array"}, {"minItems", 1}, {"maxItems", kMostChoices}, {"items", items}};
   };

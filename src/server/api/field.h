@@ -67,6 +67,13 @@ Json object_schema(const Fields<T>& fields) {
   return schema;
 }
 
+/// The JSON schema of what read_ids() takes.
+inline Json ids_schema() {
+  return {
+      {"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 0}, {"maximum", INT32_MAX}}}
+  };
+}
+
 /// Reads a value with `read`, which gives a Result, and puts it into a member.
 template <typename T, typename M, typename ReadValue>
 Field<T> value_field(std::string name, M T::* member, Json schema, ReadValue read) {
@@ -140,14 +147,21 @@ Field<T> bool_field(std::string name, M T::* member, Json schema = {}) {
 }
 
 template <typename T, typename M>
-Field<T> string_field(std::string name, M T::* member, size_t most_bytes, Json schema = {}) {
+Field<T> string_field(std::string name, M T::* member, size_t most_characters, Json schema = {}) {
   schema["type"] = "string";
+  schema["maxLength"] = most_characters;
   return value_field<T>(
       std::move(name), member, std::move(schema),
-      [most_bytes](const Json& value, const std::string& path) {
-        return read_string(value, path, most_bytes);
+      [most_characters](const Json& value, const std::string& path) {
+        return read_string(value, path, most_characters);
       }
   );
+}
+
+/// An array of token ids.
+template <typename T>
+Field<T> ids_field(std::string name, std::vector<int32_t> T::* member) {
+  return value_field<T>(std::move(name), member, ids_schema(), read_ids);
 }
 
 /// A field that is known, but of which only values that change nothing are taken. `why` ends the

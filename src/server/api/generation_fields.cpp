@@ -9,13 +9,13 @@ using G = GenerationFields;
 
 std::optional<ApiError> read_stop(const Json& value, const std::string& path, Request& request) {
   if (value.is_string()) {
-    auto text = read_string(value, path, kMostStopBytes);
+    auto text = read_string(value, path, kMostStopCharacters);
     if (!text.ok()) return text.error();
     request.stop_strings = {std::move(text).value()};
     return std::nullopt;
   }
   if (!value.is_array()) return wrong_type(path, "a string or an array of strings", value);
-  auto texts = read_strings(value, path, kMostStopStrings, kMostStopBytes);
+  auto texts = read_strings(value, path, kMostStopStrings, kMostStopCharacters);
   if (!texts.ok()) return texts.error();
   request.stop_strings = std::move(texts).value();
   return std::nullopt;
@@ -39,13 +39,10 @@ Fields<G> make_fields() {
       ),
       integer_field("min_tokens", &R::min_tokens, 0, INT32_MAX),
       stop_field("stop"),
-      value_field(
-          "stop_token_ids", &R::stop_token_ids,
-          {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 0}}}}, read_ids
-      ),
+      ids_field("stop_token_ids", &R::stop_token_ids),
       bool_field("ignore_eos", &R::ignore_eos),
       string_field(
-          "cache_salt", &R::cache_salt, kMostNameBytes,
+          "cache_salt", &R::cache_salt, kMostNameCharacters,
           {{"description", "Requests of other salts share no computed prompts."}}
       ),
       integer_field(
@@ -79,7 +76,7 @@ Fields<G> make_fields() {
 }  // namespace
 
 Field<Request> stop_field(std::string name) {
-  const Json text = {{"type", "string"}, {"maxLength", kMostStopBytes}};
+  const Json text = {{"type", "string"}, {"maxLength", kMostStopCharacters}};
   return {
       std::move(name),
       {{"anyOf", {text, {{"type", "array"}, {"maxItems", kMostStopStrings}, {"items", text}}}},

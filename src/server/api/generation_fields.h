@@ -10,8 +10,8 @@ namespace trellis::server {
 inline constexpr int kMostChoices = 128;  // answers to one HTTP request
 inline constexpr int kMostLogprobs = 20;  // alternatives of one token
 inline constexpr size_t kMostStopStrings = 32;
-inline constexpr size_t kMostStopBytes = 1024;  // of one stop string
-inline constexpr size_t kMostNameBytes = 1024;  // of names and salts
+inline constexpr size_t kMostStopCharacters = 1024;  // of one stop string
+inline constexpr size_t kMostNameCharacters = 1024;  // of names and salts
 
 struct StreamOptions {
   bool include_usage = false;
@@ -33,7 +33,8 @@ const Fields<GenerationFields>& generation_fields();
 template <typename T>
 Field<T> model_field(std::optional<std::string> T::* member) {
   return string_field(
-      "model", member, kMostNameBytes, {{"description", "One of /v1/models; absent: the first."}}
+      "model", member, kMostNameCharacters,
+      {{"description", "One of /v1/models; absent: the first."}}
   );
 }
 

@@ -1,5 +1,6 @@
 #include "server/api/logprob_json.h"
 
+#include "server/api/value.h"
 #include "text/utf8_buffer.h"
 
 #include <algorithm>
@@ -27,12 +28,6 @@ OrderedJson token_entry(const Tokenizer& tokenizer, int32_t id, float logprob) {
   entry["bytes"] = OrderedJson::array();
   for (const char byte : bytes) entry["bytes"].push_back(static_cast<unsigned char>(byte));
   return entry;
-}
-
-int64_t num_characters(const std::string& text) {
-  return std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  });
 }
 
 }  // namespace
@@ -75,7 +70,7 @@ OrderedJson completion_logprobs(
     }
     tops.push_back(std::move(top));
     offsets.push_back(text_offset);
-    text_offset += num_characters(text);
+    text_offset += static_cast<int64_t>(num_characters(text));
   }
   OrderedJson result = OrderedJson::object();
   result["tokens"] = std::move(tokens);

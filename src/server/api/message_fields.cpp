@@ -7,8 +7,8 @@ namespace trellis::server {
 namespace {
 
 constexpr size_t kMostMessages = 16384;
-constexpr size_t kMostTextBytes = 64u << 20;
-constexpr size_t kMostNameBytes = 256;
+constexpr size_t kMostTextCharacters = 64u << 20;
+constexpr size_t kMostNameCharacters = 256;
 constexpr size_t kMostToolCalls = 128;
 constexpr size_t kMostVariables = 64;
 constexpr size_t kMostVariableBytes = 64u << 10;
@@ -44,8 +44,9 @@ struct ContentPart {
 
 const Fields<ContentPart>& part_fields() {
   static const Fields<ContentPart> fields = {
-      required(string_field("type", &ContentPart::type, kMostNameBytes, {{"enum", kPartTypes}})),
-      string_field("text", &ContentPart::text, kMostTextBytes),
+      required(string_field("type", &ContentPart::type, kMostNameCharacters, {{"enum", kPartTypes}})
+      ),
+      string_field("text", &ContentPart::text, kMostTextCharacters),
   };
   return fields;
 }
@@ -77,7 +78,7 @@ std::optional<ApiError> read_content(const Json& value, const std::string& path,
 }
 
 std::optional<ApiError> read_role(const Json& value, const std::string& path, Message& message) {
-  auto role = read_string(value, path, kMostNameBytes);
+  auto role = read_string(value, path, kMostNameCharacters);
   if (!role.ok()) return role.error();
   static constexpr std::array kRoles = {"system", "developer", "user", "assistant", "tool"};
   if (std::find(kRoles.begin(), kRoles.end(), role.value()) == kRoles.end()) {
@@ -116,22 +117,29 @@ std::optional<ApiError> read_arguments(
   return std::nullopt;
 }
 
+const Fields<FunctionCall>& function_fields() {
+  static const Fields<FunctionCall> fields = {
+      required(string_field("name", &FunctionCall::name, kMostNameCharacters)),
+      {"arguments", {{"type", {"string", "object"}}}, read_arguments},
+  };
+  return fields;
+}
+
+std::optional<ApiError> read_function(const Json& value, const std::string& path, ToolCall& call) {
+  return read_fields(value, path, function_fields(), call.function);
+}
+
+const Fields<ToolCall>& call_fields() {
+  static const Fields<ToolCall> fields = {
+      string_field("id", &ToolCall::id, kMostNameCharacters),
+      required(Field<ToolCall>{"function", object_schema(function_fields()), read_function}),
+  };
+  return fields;
+}
+
 std::optional<ApiError> read_tool_calls(
     const Json& value, const std::string& path, Message& message
 ) {
-  static const Fields<FunctionCall> function_fields = {
-      required(string_field("name", &FunctionCall::name, kMostNameBytes)),
-      {"arguments", {{"type", {"string", "object"}}}, read_arguments},
-  };
-  static const Fields<ToolCall> call_fields = {
-      string_field("id", &ToolCall::id, kMostNameBytes),
-      required(Field<ToolCall>{
-          "function", object_schema(function_fields),
-          [](const Json& function, const std::string& where, ToolCall& call) {
-            return read_fields(function, where, function_fields, call.function);
-          }
-      }),
-  };
   if (!value.is_array()) return wrong_type(path, "an array of tool calls", value);
   if (value.size() > kMostToolCalls) {
     return invalid_value(
@@ -141,7 +149,7 @@ std::optional<ApiError> read_tool_calls(
   }
   for (size_t i = 0; i < value.size(); ++i) {
     if (auto error = read_fields(
-            value[i], join_path(path, i), call_fields, message.tool_calls.emplace_back()
+            value[i], join_path(path, i), call_fields(), message.tool_calls.emplace_back()
         )) {
       return error;
     }
@@ -158,13 +166,11 @@ const Fields<Message>& message_fields() {
       {"content",
        {{"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", part}}}}},
        read_content},
-      string_field("name", &Message::name, kMostNameBytes),
-      string_field("reasoning_content", &Message::reasoning_content, kMostTextBytes),
-      string_field("tool_call_id", &Message::tool_call_id, kMostNameBytes),
+      string_field("name", &Message::name, kMostNameCharacters),
+      string_field("reasoning_content", &Message::reasoning_content, kMostTextCharacters),
+      string_field("tool_call_id", &Message::tool_call_id, kMostNameCharacters),
       {"tool_calls",
-       {{"type", "array"},
-        {"maxItems", kMostToolCalls},
-        {"items", {{"type", "object"}, {"required", {"function"}}}}},
+       {{"type", "array"}, {"maxItems", kMostToolCalls}, {"items", object_schema(call_fields())}},
        read_tool_calls},
   };
   return fields;
@@ -231,7 +237,7 @@ std::optional<ApiError> read_variables(
 std::optional<ApiError> read_reasoning_effort(
     const Json& value, const std::string& path, ChatPrompt& prompt
 ) {
-  auto effort = read_string(value, path, kMostNameBytes);
+  auto effort = read_string(value, path, kMostNameCharacters);
   if (!effort.ok()) return effort.error();
   prompt.template_variables["reasoning_effort"] = std::move(effort).value();
   return std::nullopt;
@@ -249,11 +255,13 @@ Fields<ChatPrompt> make_fields() {
       }),
       {"reasoning_effort",
        {{"type", "string"},
-        {"maxLength", kMostNameBytes},
+        {"maxLength", kMostNameCharacters},
         {"description", "For templates that know it."}},
        read_reasoning_effort},
       {"template_vars",
-       {{"type", "object"}, {"description", "Another name of chat_template_kwargs."}},
+       {{"type", "object"},
+        {"maxProperties", kMostVariables},
+        {"description", "Another name of chat_template_kwargs."}},
        read_variables},
       {"chat_template_kwargs",
        {{"type", "object"},

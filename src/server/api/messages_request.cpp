@@ -6,7 +6,7 @@ namespace {
 using M = MessagesRequest;
 
 constexpr size_t kMostMessages = 16384;
-constexpr size_t kMostTextBytes = 64u << 20;
+constexpr size_t kMostTextCharacters = 64u << 20;
 
 /// One block of content, whatever its type.
 struct Block {
@@ -37,11 +37,11 @@ Result<std::string> read_text(const Json& value, const std::string& path);
 
 const Fields<Block>& block_fields() {
   static const Fields<Block> fields = {
-      required(string_field("type", &Block::type, kMostNameBytes)),
-      string_field("text", &Block::text, kMostTextBytes),
-      string_field("thinking", &Block::thinking, kMostTextBytes),
-      string_field("id", &Block::id, kMostNameBytes),
-      string_field("name", &Block::name, kMostNameBytes),
+      required(string_field("type", &Block::type, kMostNameCharacters)),
+      string_field("text", &Block::text, kMostTextCharacters),
+      string_field("thinking", &Block::thinking, kMostTextCharacters),
+      string_field("id", &Block::id, kMostNameCharacters),
+      string_field("name", &Block::name, kMostNameCharacters),
       {"input",
        {{"type", "object"}},
        [](const Json& value, const std::string& path, Block& block) -> std::optional<ApiError> {
@@ -49,7 +49,7 @@ const Fields<Block>& block_fields() {
          block.input = value;
          return std::nullopt;
        }},
-      string_field("tool_use_id", &Block::tool_use_id, kMostNameBytes),
+      string_field("tool_use_id", &Block::tool_use_id, kMostNameCharacters),
       value_field("content", &Block::content, {{"type", {"string", "array"}}}, read_text),
   };
   return fields;

@@ -6,7 +6,7 @@ namespace {
 using R = ResponsesRequest;
 
 constexpr size_t kMostItems = 16384;
-constexpr size_t kMostTextBytes = 64u << 20;
+constexpr size_t kMostTextCharacters = 64u << 20;
 
 /// An item that is no message.
 struct Item {
@@ -23,14 +23,14 @@ std::optional<ApiError> keep_arguments(const Json& value, const std::string&, It
 }
 
 const Fields<Item>& type_fields() {
-  static const Fields<Item> fields = {string_field("type", &Item::type, kMostNameBytes)};
+  static const Fields<Item> fields = {string_field("type", &Item::type, kMostNameCharacters)};
   return fields;
 }
 
 const Fields<Item>& call_fields() {
   static const Fields<Item> fields = {
-      required(string_field("call_id", &Item::call_id, kMostNameBytes)),
-      required(string_field("name", &Item::name, kMostNameBytes)),
+      required(string_field("call_id", &Item::call_id, kMostNameCharacters)),
+      required(string_field("name", &Item::name, kMostNameCharacters)),
       required(Field<Item>{"arguments", {{"type", "string"}}, keep_arguments}),
   };
   return fields;
@@ -38,8 +38,8 @@ const Fields<Item>& call_fields() {
 
 const Fields<Item>& output_fields() {
   static const Fields<Item> fields = {
-      required(string_field("call_id", &Item::call_id, kMostNameBytes)),
-      required(string_field("output", &Item::output, kMostTextBytes)),
+      required(string_field("call_id", &Item::call_id, kMostNameCharacters)),
+      required(string_field("output", &Item::output, kMostTextCharacters)),
   };
   return fields;
 }
@@ -98,7 +98,7 @@ struct Reasoning {
 
 std::optional<ApiError> read_reasoning(const Json& value, const std::string& path, R& request) {
   static const Fields<Reasoning> fields = {
-      string_field("effort", &Reasoning::effort, kMostNameBytes)
+      string_field("effort", &Reasoning::effort, kMostNameCharacters)
   };
   Reasoning reasoning;
   if (auto error = read_fields(value, path, fields, reasoning)) return error;
@@ -124,7 +124,7 @@ Fields<R> make_fields() {
          {{"type", "array"}, {"maxItems", kMostItems}, {"items", {{"type", "object"}}}}}}},
       read_input
   }));
-  fields.push_back(string_field("instructions", &R::instructions, kMostTextBytes));
+  fields.push_back(string_field("instructions", &R::instructions, kMostTextCharacters));
   fields.push_back({"reasoning", {{"type", "object"}}, read_reasoning});
   const std::string no_memory = "nothing is kept between requests; send the whole conversation";
   fields.push_back(neutral_field<R>("previous_response_id", {}, no_memory));

@@ -10,7 +10,7 @@ using S = SamplingFields;
 
 constexpr size_t kMostIdDigits = 9;
 constexpr size_t kMostBreakers = 64;
-constexpr size_t kMostBreakerBytes = 256;
+constexpr size_t kMostBreakerCharacters = 256;
 constexpr SamplingStep kSteps[] = {SamplingStep::kTemperature, SamplingStep::kTopNSigma,
                                    SamplingStep::kTopK,        SamplingStep::kTypicalP,
                                    SamplingStep::kTopP,        SamplingStep::kMinP,
@@ -131,18 +131,14 @@ Fields<S> make_fields() {
           "dry_sequence_breakers", &P::dry_breakers,
           {{"type", "array"},
            {"maxItems", kMostBreakers},
-           {"items", {{"type", "string"}, {"maxLength", kMostBreakerBytes}}}},
+           {"items", {{"type", "string"}, {"maxLength", kMostBreakerCharacters}}}},
           [](const Json& value, const std::string& path) {
-            return read_strings(value, path, kMostBreakers, kMostBreakerBytes);
+            return read_strings(value, path, kMostBreakers, kMostBreakerCharacters);
           }
       ),
       {"dry_breakers"});
   add(integer_field("no_repeat_ngram_size", &P::no_repeat_ngram_size, 0, INT32_MAX));
-  add(value_field(
-          "banned_tokens", &P::banned_tokens,
-          {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 0}}}}, read_ids
-      ),
-      {"custom_token_bans"});
+  add(ids_field("banned_tokens", &P::banned_tokens), {"custom_token_bans"});
 
   Fields<S> fields = fields_within(&S::params, p);
   fields.push_back(params_field("sampler_order", sampler_order_schema(), read_order));

@@ -3,14 +3,15 @@
 namespace trellis::server {
 namespace {
 
-constexpr size_t kMostTextBytes = 64u << 20;
+constexpr size_t kMostTextCharacters = 64u << 20;
 
 Fields<TokenizeRequest> make_tokenize_fields() {
   using T = TokenizeRequest;
   Fields<T> fields = fields_within(&T::chat, chat_prompt_fields());
   for (Field<T>& field : fields) field.is_required = false;
   fields.push_back(model_field(&T::model));
-  fields = fields + with_aliases(string_field("prompt", &T::prompt, kMostTextBytes), {"content"});
+  fields =
+      fields + with_aliases(string_field("prompt", &T::prompt, kMostTextCharacters), {"content"});
   fields.push_back(bool_field("add_special_tokens", &T::add_special_tokens));
   fields.push_back(bool_field("return_token_strs", &T::return_token_strs));
   return fields;
@@ -27,10 +28,7 @@ const Fields<DetokenizeRequest>& detokenize_request_fields() {
   using T = DetokenizeRequest;
   static const Fields<T> fields = {
       model_field(&T::model),
-      required(value_field(
-          "tokens", &T::tokens,
-          {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 0}}}}, read_ids
-      )),
+      required(ids_field("tokens", &T::tokens)),
       bool_field("skip_special_tokens", &T::skip_special_tokens),
   };
   return fields;

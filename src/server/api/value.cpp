@@ -1,5 +1,6 @@
 #include "server/api/value.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace trellis::server {
@@ -78,19 +79,23 @@ Result<bool> read_bool(const Json& value, const std::string& path) {
   return value.get<bool>();
 }
 
-Result<std::string> read_string(const Json& value, const std::string& path, size_t most_bytes) {
+Result<std::string> read_string(
+    const Json& value, const std::string& path, size_t most_characters
+) {
   if (!value.is_string()) return wrong_type(path, "a string", value);
   const auto& text = value.get_ref<const std::string&>();
-  if (text.size() > most_bytes) {
+  const size_t count = num_characters(text);
+  if (count > most_characters) {
     return invalid_value(
-        path, fmt::format("{} has {} bytes; at most {} are allowed", path, text.size(), most_bytes)
+        path,
+        fmt::format("{} has {} characters; at most {} are allowed", path, count, most_characters)
     );
   }
   return text;
 }
 
 Result<std::vector<std::string>> read_strings(
-    const Json& value, const std::string& path, size_t most_items, size_t most_bytes
+    const Json& value, const std::string& path, size_t most_items, size_t most_characters
 ) {
   if (!value.is_array()) return wrong_type(path, "an array of strings", value);
   if (value.size() > most_items) {
@@ -100,7 +105,7 @@ Result<std::vector<std::string>> read_strings(
   }
   std::vector<std::string> strings;
   for (const Json& item : value) {
-    Result<std::string> text = read_string(item, join_path(path, strings.size()), most_bytes);
+    Result<std::string> text = read_string(item, join_path(path, strings.size()), most_characters);
     if (!text.ok()) return text.error();
     strings.push_back(std::move(text).value());
   }
@@ -117,6 +122,11 @@ Result<std::vector<int32_t>> read_ids(const Json& value, const std::string& path
     ids.push_back(static_cast<int32_t>(id.value()));
   }
   return ids;
+}
+
+size_t num_characters(std::string_view text) {
+  const auto begins_one = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), begins_one));
 }
 
 std::string join_path(const std::string& outer, std::string_view name) {

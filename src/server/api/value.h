@@ -31,13 +31,17 @@ Result<int64_t> read_integer(
     const Json& value, const std::string& path, int64_t minimum, int64_t maximum
 );
 Result<bool> read_bool(const Json& value, const std::string& path);
-Result<std::string> read_string(const Json& value, const std::string& path, size_t most_bytes);
+/// Characters are code points, as JSON Schema counts them.
+Result<std::string> read_string(const Json& value, const std::string& path, size_t most_characters);
 /// An array of strings.
 Result<std::vector<std::string>> read_strings(
-    const Json& value, const std::string& path, size_t most_items, size_t most_bytes
+    const Json& value, const std::string& path, size_t most_items, size_t most_characters
 );
 /// An array of token ids.
 Result<std::vector<int32_t>> read_ids(const Json& value, const std::string& path);
+
+/// Of valid UTF-8.
+size_t num_characters(std::string_view text);
 
 /// "outer.name", or "name" where there is no outer one.
 std::string join_path(const std::string& outer, std::string_view name);

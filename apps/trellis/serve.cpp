@@ -11,12 +11,16 @@
 #include "engine/memory_plan.h"
 #include "server/api_key.h"
 #include "server/http_server.h"
+#include "server/routes.h"
 
 #include <atomic>
 #include <csignal>
+#include <ctime>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace trellis {
 namespace {
@@ -38,6 +42,7 @@ struct ServeArguments {
   std::string config;
   bool dry_run = false;
   bool hash_key = false;
+  std::vector<std::string> names;
 };
 
 int hash_key() {
@@ -75,19 +80,11 @@ int print_memory_plan(const ModelArguments& model) {
   return 0;
 }
 
-/// What tells load balancers that the server lives, and that it takes requests.
-std::vector<server::Route> probe_routes() {
-  const auto says = [](const char* path, const char* body) {
-    return server::Route{
-        "GET", path, server::Access::kOpen,
-        [body](const server::ApiRequest&) -> server::Outcome {
-          server::Reply reply;
-          reply.body = body;
-          return reply;
-        }
-    };
-  };
-  return {says("/health", R"({"status":"ok"})"), says("/ready", R"({"status":"ready"})")};
+/// By which clients call the model: what the command line says, or its folder's name.
+std::vector<std::string> model_names(const ServeArguments& arguments) {
+  if (!arguments.names.empty()) return arguments.names;
+  const std::filesystem::path directory = arguments.model.model_directory;
+  return {std::filesystem::weakly_canonical(directory).filename().string()};
 }
 
 int serve(const ServeArguments& arguments) {
@@ -111,7 +108,10 @@ int serve(const ServeArguments& arguments) {
       {SIGINT, SIGTERM}
   );
   const auto engine = load_engine(arguments.model);
-  server::Server server(options, probe_routes());
+  server::ServerContext context = {
+      *engine, model_names(arguments), std::time(nullptr), TRELLIS_VERSION
+  };
+  server::Server server(options, server::make_routes(context));
   running.store(&server);
   print_text(fmt::format("{} at {}\n", arguments.model.model_directory, server.address()));
   server.run();
@@ -126,6 +126,12 @@ RunVerb define_serve(CLI::App& command) {
   add_model_option(command, arguments->model);
   command.add_option("--config", arguments->config, "Read options from a TOML file, too")
       ->type_name("FILE");
+  command
+      .add_option(
+          "--model-name", arguments->names,
+          "Names by which clients call the model, once for each; the folder's by default"
+      )
+      ->type_name("NAME");
   command.add_flag("--dry-run", arguments->dry_run, "Print the plan of memory and end");
   command.add_flag(
       "--hash-key", arguments->hash_key,

@@ -2,6 +2,7 @@
 // line and embedders all use this and nothing below it.
 #pragma once
 
+#include "trellis/engine_stats.h"
 #include "trellis/sampling_params.h"
 
 #include <cstdint>
@@ -54,11 +55,6 @@ struct Request {
   int logprobs = -1;       // >= 0: report each token's log probability and that many alternatives
 };
 
-enum class FinishReason : uint8_t { kNone, kStop, kLength, kCancelled, kError };
-
-/// "stop", "length", "cancelled", "error" or "".
-const char* finish_reason_name(FinishReason reason);
-
 /// Natural logarithms of the raw model's probabilities, before any sampling parameter.
 struct TokenLogprob {
   int32_t token_id = 0;
@@ -83,8 +79,12 @@ struct Event {
   std::vector<TokenLogprob> logprobs;
   bool finished = false;  // the last event of its stream
   FinishReason finish_reason = FinishReason::kNone;
-  std::string error;  // kError: what happened
-  Usage usage;        // complete in the last event
+  std::string stop_string;  // kStop: the stop string that was met; empty: it was a token
+  std::string error;        // kError: what happened
+  Usage usage;              // complete in the last event
+
+  /// Adds the event that follows, so that this one stands for both.
+  void append(Event next);
 };
 
 /// The events of one request. One thread reads it; cancel() may be called from any. Destruction
@@ -94,6 +94,13 @@ class EventStream {
   virtual ~EventStream() = default;
   /// Waits for the next event; nothing after the one marked finished.
   virtual std::optional<Event> next() = 0;
+  /// The next event if there is one now; never waits.
+  virtual std::optional<Event> try_next() = 0;
+  /// wake() is called whenever try_next() has something to give and had nothing before: by the
+  /// engine thread, which holds no lock then and has no time to spare, or at once by this call.
+  /// wake must not throw; it may still be running on the engine thread when this stream is gone, so
+  /// what it touches must outlive the stream.
+  virtual void on_ready(std::function<void()> wake) = 0;
   /// Ends the request soon; a final event with kCancelled follows unless it had finished.
   virtual void cancel() = 0;
 };
@@ -122,10 +129,11 @@ class Engine {
   virtual ~Engine() = default;
 
   /// Queues a request. An invalid one (empty prompt, prompt longer than the context, bad parameter)
-  /// is an ApiError.
+  /// is an ApiError; so is one that comes when too many wait, or when the engine has failed.
   virtual Result<std::unique_ptr<EventStream>> submit(Request request) = 0;
 
   virtual const ModelInfo& info() const = 0;
+  virtual EngineStats stats() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
   /// Null when the model has none.
   virtual const ChatTemplate* chat_template() const = 0;

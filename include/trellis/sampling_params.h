@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trellis {
@@ -22,6 +23,11 @@ enum class SamplingStep : uint8_t {
   kXtc,
   kMirostat
 };
+
+/// The parameter that names the step, or its family: "temperature", "top_k", "xtc" and so on.
+std::string_view sampling_step_name(SamplingStep step);
+/// Nothing for another name.
+std::optional<SamplingStep> parse_sampling_step(std::string_view name);
 
 /// Defaults leave the model's distribution as it is. Invalid values are refused by validate(), see
 /// sampling/.

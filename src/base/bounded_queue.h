@@ -48,6 +48,11 @@ class BoundedQueue {
     return take_front();
   }
 
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return items_.size();
+  }
+
   /// No further item is accepted; waiters wake up.
   void close() {
     const std::lock_guard lock(mutex_);
@@ -66,7 +71,7 @@ class BoundedQueue {
   }
 
   const size_t capacity_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable not_empty_;
   std::condition_variable not_full_;
   std::deque<T> items_;

@@ -11,6 +11,7 @@
 #include "checkpoint/generation_config.h"
 #include "checkpoint/model_config.h"
 #include "checkpoint/tokenizer_config.h"
+#include "engine/engine_metrics.h"
 #include "engine/generation.h"
 #include "engine/memory_plan.h"
 #include "engine/model_runner.h"
@@ -39,6 +40,8 @@ class ChannelStream final : public EventStream {
   explicit ChannelStream(std::shared_ptr<EventChannel> channel) : channel_(std::move(channel)) {}
   ~ChannelStream() override { channel_->cancel(); }
   std::optional<Event> next() override { return channel_->pop(); }
+  std::optional<Event> try_next() override { return channel_->try_pop(); }
+  void on_ready(std::function<void()> wake) override { channel_->on_ready(std::move(wake)); }
   void cancel() override { channel_->cancel(); }
 
  private:
@@ -48,6 +51,7 @@ class ChannelStream final : public EventStream {
 struct Submission {
   Request request;
   std::shared_ptr<EventChannel> channel;
+  Clock::time_point submitted;
 };
 
 void check_options(const EngineOptions& options) {
@@ -86,6 +90,7 @@ class EngineImpl final : public Engine {
 
   Result<std::unique_ptr<EventStream>> submit(Request request) override;
   const ModelInfo& info() const override { return info_; }
+  EngineStats stats() const override;
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   const ChatTemplate* chat_template() const override { return chat_template_.get(); }
   const SamplingParams& default_sampling() const override { return generation_config_.sampling; }
@@ -105,6 +110,8 @@ class EngineImpl final : public Engine {
   void admit(bool idle);
   void start(Submission submission);
   void drop_cancelled();
+  /// Tells the metrics what runs and waits.
+  void note_load();
   /// Computes a step behind the choice that is under way, and begins the next choice: the device
   /// goes on while the host works on tokens. What ends an answer is seen one step late.
   void run_step(const std::vector<Scheduler::Planned>& planned);
@@ -134,6 +141,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<PrefixCache> prefixes_;
   std::unique_ptr<ModelRunner> runner_;
   std::unique_ptr<Scheduler> scheduler_;
+  EngineMetrics metrics_;
   Generations generations_;
   /// By row, the generations whose next tokens the device is choosing; null: of no use any more.
   std::vector<Generation*> choosing_;
@@ -243,13 +251,15 @@ std::optional<ApiError> EngineImpl::check(const Request& request) const {
     return bad_request("prompt", "the prompt has no tokens, and the model no token to begin with");
   }
   if (prompt >= info_.context_tokens) {
-    return bad_request(
-        "prompt", fmt::format(
-                      "the prompt has {} tokens; with at least one token of answer it must fit the "
-                      "context of {} tokens: shorten it or load the model with a larger context",
-                      prompt, info_.context_tokens
-                  )
-    );
+    return ApiError{
+        400, "context_length_exceeded",
+        fmt::format(
+            "the prompt has {} tokens; with at least one token of answer it must fit the "
+            "context of {} tokens: shorten it or load the model with a larger context",
+            prompt, info_.context_tokens
+        ),
+        "prompt"
+    };
   }
   for (const int32_t id : request.prompt_ids) {
     if (id < 0 || id >= info_.vocab_size) {
@@ -268,7 +278,8 @@ std::optional<ApiError> EngineImpl::check(const Request& request) const {
 }
 
 Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
-  if (failed_.load()) return ApiError{503, "engine_failed", "the engine has stopped", ""};
+  const ApiError failed{503, "engine_failed", "the engine has stopped", ""};
+  if (failed_.load()) return failed;
   if (auto error = check(request)) return *error;
   SamplingParams& sampling = request.sampling;
   if (sampling.dry_multiplier > 0.0f) {
@@ -276,19 +287,40 @@ Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
   }
   auto channel = std::make_shared<EventChannel>();
   std::unique_ptr<EventStream> stream = std::make_unique<ChannelStream>(channel);
-  Submission submission{std::move(request), std::move(channel)};
+  Submission submission{std::move(request), std::move(channel), Clock::now()};
   if (!inbox_.try_push(submission)) {
+    if (failed_.load()) return failed;
     return ApiError{429, "overloaded", "too many requests are waiting; try again later", ""};
   }
   return stream;
 }
 
+EngineStats EngineImpl::stats() const {
+  EngineStats stats = metrics_.stats();
+  stats.failed = failed_.load();
+  stats.num_waiting += static_cast<int64_t>(inbox_.size());
+  return stats;
+}
+
+void EngineImpl::note_load() {
+  metrics_.set_load(
+      {static_cast<int64_t>(scheduler_->num_running()),
+       static_cast<int64_t>(scheduler_->num_waiting()), pages_->num_pages(),
+       pages_->num_pages() - pages_->num_free()}
+  );
+}
+
 void EngineImpl::loop() {
   while (!stopping_.load()) {
     try {
+      note_load();
       admit(generations_.empty());
       drop_cancelled();
-      run_step(scheduler_->plan());
+      const Clock::time_point begin = Clock::now();
+      const std::vector<Scheduler::Planned> planned = scheduler_->plan();
+      note_load();
+      run_step(planned);
+      if (!planned.empty()) metrics_.add_step(Clock::now() - begin);
     } catch (const std::exception& error) {
       failed_.store(true);
       fail_all(error.what());
@@ -331,7 +363,8 @@ void EngineImpl::start(Submission submission) {
   try {
     std::vector<int32_t> stop_ids = stop_ids_of(request);
     generations_.push_back(std::make_unique<Generation>(
-        std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_, submission.channel
+        std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_, submission.channel,
+        submission.submitted, metrics_
     ));
   } catch (const std::exception& error) {
     submission.channel->fail(error.what());
@@ -455,28 +488,13 @@ void EngineImpl::fail_all(const std::string& message) {
   while (auto submission = inbox_.try_pop()) {
     submission->channel->fail(message);
   }
+  note_load();
 }
 
 }  // namespace
 
 std::unique_ptr<Engine> Engine::load(const EngineOptions& options, const Progress& progress) {
   return std::make_unique<EngineImpl>(options, progress);
-}
-
-const char* finish_reason_name(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kNone:
-      return "";
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kError:
-      return "error";
-  }
-  return "";
 }
 
 }  // namespace trellis

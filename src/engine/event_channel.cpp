@@ -5,22 +5,31 @@
 
 namespace trellis {
 
+void Event::append(Event next) {
+  text += next.text;
+  token_ids.insert(token_ids.end(), next.token_ids.begin(), next.token_ids.end());
+  std::move(next.logprobs.begin(), next.logprobs.end(), std::back_inserter(logprobs));
+  finished = next.finished;
+  finish_reason = next.finish_reason;
+  stop_string = std::move(next.stop_string);
+  error = std::move(next.error);
+  usage = next.usage;
+}
+
 void EventChannel::push(Event event) {
+  const Wake wake = put(std::move(event));
+  ready_.notify_all();
+  if (wake != nullptr && *wake) (*wake)();
+}
+
+EventChannel::Wake EventChannel::put(Event event) {
   const std::lock_guard lock(mutex_);
   if (!pending_) {
     pending_ = std::move(event);
-  } else {
-    pending_->text += event.text;
-    pending_->token_ids.insert(
-        pending_->token_ids.end(), event.token_ids.begin(), event.token_ids.end()
-    );
-    std::move(event.logprobs.begin(), event.logprobs.end(), std::back_inserter(pending_->logprobs));
-    pending_->finished = event.finished;
-    pending_->finish_reason = event.finish_reason;
-    pending_->error = std::move(event.error);
-    pending_->usage = event.usage;
+    return wake_;
   }
-  ready_.notify_all();
+  pending_->append(std::move(event));
+  return nullptr;  // its reader was woken by the event that this one joins
 }
 
 void EventChannel::fail(std::string message) {
@@ -34,10 +43,29 @@ void EventChannel::fail(std::string message) {
 std::optional<Event> EventChannel::pop() {
   std::unique_lock lock(mutex_);
   ready_.wait(lock, [&] { return closed_ || pending_.has_value(); });
-  if (closed_) return std::nullopt;
+  return take();
+}
+
+std::optional<Event> EventChannel::try_pop() {
+  const std::lock_guard lock(mutex_);
+  return take();
+}
+
+std::optional<Event> EventChannel::take() {
   std::optional<Event> event = std::exchange(pending_, std::nullopt);
-  closed_ = event->finished;
+  if (event) closed_ = event->finished;
   return event;
+}
+
+void EventChannel::on_ready(std::function<void()> wake) {
+  const auto shared = std::make_shared<const std::function<void()>>(std::move(wake));
+  bool ready = false;
+  {
+    const std::lock_guard lock(mutex_);
+    wake_ = shared;
+    ready = pending_.has_value();
+  }
+  if (ready && *shared) (*shared)();
 }
 
 }  // namespace trellis

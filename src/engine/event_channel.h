@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -19,15 +21,28 @@ class EventChannel {
   void fail(std::string message);
   /// Waits. Empty after the finished event was taken.
   std::optional<Event> pop();
+  /// The next event if there is one now.
+  std::optional<Event> try_pop();
+
+  /// wake is called when an event can be taken and none could before: by push(), without any lock
+  /// held, or at once. It must not throw, and takes the place of the one before.
+  void on_ready(std::function<void()> wake);
 
   void cancel() { cancelled_.store(true); }
   bool cancelled() const { return cancelled_.load(); }
 
  private:
+  using Wake = std::shared_ptr<const std::function<void()>>;
+
+  /// Adds an event to what is pending; returns whom to wake. Locked.
+  Wake put(Event event);
+  std::optional<Event> take();
+
   std::mutex mutex_;
   std::condition_variable ready_;
   std::optional<Event> pending_;
   bool closed_ = false;
+  Wake wake_;
   std::atomic<bool> cancelled_{false};
 };
 

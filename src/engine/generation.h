@@ -2,6 +2,7 @@
 // client may see.
 #pragma once
 
+#include "engine/engine_metrics.h"
 #include "engine/event_channel.h"
 #include "engine/sequence.h"
 #include "sampling/sampler.h"
@@ -18,10 +19,13 @@ namespace trellis {
 /// Owned and used by the engine thread.
 class Generation {
  public:
-  /// stop_ids: all that end it. token_limit: prompt and answer. tokenizer outlives it.
+  using Clock = EngineMetrics::Clock;
+
+  /// stop_ids: all that end it. token_limit: prompt and answer. tokenizer and metrics outlive it.
   Generation(
       Request request, std::vector<int32_t> stop_ids, int64_t token_limit, PagePool& pool,
-      const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel
+      const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel,
+      Clock::time_point submitted, EngineMetrics& metrics
   );
 
   Sequence& sequence() { return sequence_; }
@@ -46,25 +50,30 @@ class Generation {
   void end(FinishReason reason, const std::string& error = "");
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   /// Ids that must not come yet.
   std::span<const int32_t> banned() const;
   bool append(int32_t token, std::optional<TokenLogprob> logprob);
   std::string held_text();
+  /// The stop string that a stop token spells, if one does.
+  std::string stop_string_of(int32_t token) const;
   Usage usage() const;
+  void emit_last(Event event);
 
   Request request_;
   std::vector<int32_t> stop_ids_;
   Sequence sequence_;
   size_t num_prompt_;
+  const Tokenizer& tokenizer_;
   Sampler sampler_;
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
   std::shared_ptr<EventChannel> channel_;
   Usage usage_;
+  EngineMetrics& metrics_;
+  Clock::time_point submitted_;
   std::optional<Clock::time_point> started_;
   Clock::time_point first_token_;
+  Clock::time_point last_token_;
 };
 
 }  // namespace trellis

@@ -5,15 +5,7 @@
 #include "sampling/sampling_state.h"
 #include "trellis/sampling_params.h"
 
-#include <optional>
-#include <string_view>
-
 namespace trellis {
-
-/// The parameter that names the step, or its family: "temperature", "top_k", "xtc" and so on.
-std::string_view sampling_step_name(SamplingStep step);
-/// Nothing for another name.
-std::optional<SamplingStep> parse_sampling_step(std::string_view name);
 
 /// Applies every transform that the parameters switch on. Temperature must be above 0.
 void apply_transforms(

@@ -27,7 +27,7 @@ StopMatcher::StopMatcher(std::vector<std::string> stop_strings) {
 }
 
 StopMatcher::Output StopMatcher::push(std::string_view text) {
-  if (matched_) return {"", true};
+  if (matched_) return {"", true, ""};
   held_ += text;
   size_t longest = 0;
   for (size_t i = held_.size() - text.size(); i < held_.size(); ++i) {
@@ -41,14 +41,15 @@ StopMatcher::Output StopMatcher::push(std::string_view text) {
     if (match_size > 0) {
       matched_ = true;
       std::string before = held_.substr(0, i + 1 - match_size);
+      std::string match = held_.substr(i + 1 - match_size, match_size);
       held_.clear();
-      return {std::move(before), true};
+      return {std::move(before), true, std::move(match)};
     }
   }
   if (text.empty()) return {};
   std::string ready = held_.substr(0, held_.size() - longest);
   held_.erase(0, ready.size());
-  return {std::move(ready), false};
+  return {std::move(ready), false, ""};
 }
 
 std::string StopMatcher::flush() {

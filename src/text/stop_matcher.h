@@ -17,6 +17,7 @@ class StopMatcher {
   struct Output {
     std::string text;      // what may be handed out
     bool matched = false;  // a stop string came after it; nothing is handed out any more
+    std::string match;     // which one
   };
 
   /// Empty stop strings are ignored.

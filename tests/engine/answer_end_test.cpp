@@ -92,6 +92,7 @@ TEST_F(EngineTest, MeetsAStopStringThatSpellsASpecialToken) {
   EXPECT_EQ(answer.token_ids.back(), 2);
   EXPECT_EQ(answer.text, "I am a Pool ride.");
   EXPECT_EQ(answer.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(answer.stop_string, "<|im_end|>");
 }
 
 TEST_F(EngineTest, MeetsStopStringsBeforeMinTokens) {

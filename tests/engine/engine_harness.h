@@ -42,15 +42,7 @@ inline Event collect(Submitted stream) {
     ADD_FAILURE() << stream.error().message;
     return all;
   }
-  while (auto event = stream.value()->next()) {
-    all.text += event->text;
-    all.token_ids.insert(all.token_ids.end(), event->token_ids.begin(), event->token_ids.end());
-    all.logprobs.insert(all.logprobs.end(), event->logprobs.begin(), event->logprobs.end());
-    all.finished = event->finished;
-    all.finish_reason = event->finish_reason;
-    all.error = event->error;
-    all.usage = event->usage;
-  }
+  while (auto event = stream.value()->next()) all.append(*std::move(event));
   return all;
 }
 

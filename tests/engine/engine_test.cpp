@@ -35,6 +35,7 @@ TEST_F(EngineTest, EndsAtTheStopTokenWhichIsInTheIdsButNotInTheText) {
   EXPECT_EQ(answer.text, "I am a Pool ride.");
   EXPECT_EQ(answer.token_ids.back(), 2);
   EXPECT_EQ(answer.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(answer.stop_string, "");
   EXPECT_EQ(answer.usage.decode_tokens, 9);
 }
 
@@ -46,6 +47,7 @@ TEST_F(EngineTest, CutsTheTextBeforeAStopStringThatCrossesTokens) {
 
   EXPECT_EQ(answer.text, "I am a ");
   EXPECT_EQ(answer.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(answer.stop_string, "Pool r");
 }
 
 TEST_F(EngineTest, FlushesHeldTextWhenTheStopTokenComes) {

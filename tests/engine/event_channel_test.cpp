@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <semaphore>
 #include <thread>
 
 namespace trellis {
@@ -52,6 +53,77 @@ TEST(EventChannel, KeepsEarlierTextWhenTheRequestFails) {
   EXPECT_EQ(event->error, "broken");
   EXPECT_TRUE(event->finished);
   EXPECT_FALSE(channel.pop().has_value());
+}
+
+TEST(EventChannel, TryPopGivesWhatIsThereAndNeverWaits) {
+  EventChannel channel;
+  EXPECT_FALSE(channel.try_pop().has_value());
+  channel.push(token(1, "one"));
+
+  EXPECT_EQ(channel.try_pop()->text, "one");
+  EXPECT_FALSE(channel.try_pop().has_value());
+  channel.fail("broken");
+  EXPECT_TRUE(channel.try_pop()->finished);
+  EXPECT_FALSE(channel.try_pop().has_value());
+  EXPECT_FALSE(channel.pop().has_value());
+}
+
+TEST(EventChannel, CallsBackWhenThereIsSomethingAgain) {
+  EventChannel channel;
+  int calls = 0;
+  channel.on_ready([&] { ++calls; });
+  EXPECT_EQ(calls, 0);
+
+  channel.push(token(1, "one "));
+  EXPECT_EQ(calls, 1);
+  channel.push(token(2, "two"));  // joins the event that was announced
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(channel.try_pop()->text, "one two");
+  channel.push(token(3, "three"));
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(EventChannel, CallsBackAtOnceForWhatIsThereAlready) {
+  EventChannel channel;
+  channel.push(token(1, "one"));
+  int calls = 0;
+  channel.on_ready([&] { ++calls; });
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(EventChannel, ACallbackMayTakeTheEvent) {
+  EventChannel channel;
+  std::string text;
+  channel.on_ready([&] {
+    while (auto event = channel.try_pop()) text += event->text;
+  });
+
+  channel.push(token(1, "one "));
+  channel.push(token(2, "two"));
+
+  EXPECT_EQ(text, "one two");
+}
+
+TEST(EventChannel, LosesNoEventToAReaderWithoutAThread) {
+  EventChannel channel;
+  std::counting_semaphore<> announced(0);
+  channel.on_ready([&] { announced.release(); });
+  std::thread writer([&] {
+    for (int32_t id = 0; id < 1000; ++id) channel.push(token(id, "x"));
+    channel.fail("");
+  });
+
+  std::string text;
+  for (bool finished = false; !finished;) {
+    announced.acquire();  // a wake that does not come would hang the test
+    while (auto event = channel.try_pop()) {
+      text += event->text;
+      finished = event->finished;
+    }
+  }
+  writer.join();
+
+  EXPECT_EQ(text, std::string(1000, 'x'));
 }
 
 TEST(EventChannel, WakesAReaderThatWaits) {

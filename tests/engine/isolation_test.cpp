@@ -163,13 +163,16 @@ TEST(Generation, GivesItsPagesBackWhenItEndsInTheMiddle) {
   PagePool pool(6);
   Scheduler scheduler({4, 100});
   const auto channel = std::make_shared<EventChannel>();
+  EngineMetrics metrics;
+  const Generation::Clock::time_point now = Generation::Clock::now();
   const std::vector<float> logits(1024, 0.0f);
   auto first = std::make_unique<Generation>(
-      greedy(std::vector<int32_t>(150, 7)), std::vector<int32_t>(), 600, pool, *tokenizer, channel
+      greedy(std::vector<int32_t>(150, 7)), std::vector<int32_t>(), 600, pool, *tokenizer, channel,
+      now, metrics
   );
   Generation second(
       greedy(std::vector<int32_t>(30, 7)), {}, 500, pool, *tokenizer,
-      std::make_shared<EventChannel>()
+      std::make_shared<EventChannel>(), now, metrics
   );
   scheduler.add(first->sequence());
   scheduler.add(second.sequence());
@@ -205,7 +208,10 @@ TEST(Generation, HandsOutHeldTextWhenItIsCancelled) {
   const auto channel = std::make_shared<EventChannel>();
   Request request = greedy({7});
   request.stop_strings = {"ab!"};
-  Generation generation(std::move(request), {}, 100, pool, *tokenizer, channel);
+  EngineMetrics metrics;
+  Generation generation(
+      std::move(request), {}, 100, pool, *tokenizer, channel, Generation::Clock::now(), metrics
+  );
   const auto give = [&](const char* token) {
     std::vector<float> logits(1024, 0.0f);
     logits[static_cast<size_t>(tokenizer->token_to_id(token).value())] = 1.0f;

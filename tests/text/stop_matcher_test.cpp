@@ -71,6 +71,13 @@ TEST(StopMatcher, FindsAStopStringAcrossParts) {
   EXPECT_EQ(stream({"hello </", "s", "top> rest"}, {"</stop>"}), (Found{"hello ", true}));
 }
 
+TEST(StopMatcher, SaysWhichStopStringItFound) {
+  StopMatcher matcher({"end", "the end", "never"});
+
+  EXPECT_EQ(matcher.push("so t").match, "");
+  EXPECT_EQ(matcher.push("he end").match, "the end");
+}
+
 TEST(StopMatcher, HoldsBackOnlyWhatMayStillMatch) {
   StopMatcher matcher({"\n\nUser:"});
 

@@ -1,0 +1,21 @@
+// The body of POST /v1/chat/completions.
+#pragma once
+
+#include "server/api/generation_fields.h"
+#include "server/api/message_fields.h"
+
+namespace trellis::server {
+
+struct ChatRequest {
+  GenerationFields generation;
+  ChatPrompt prompt;
+  bool logprobs = false;
+  int top_logprobs = 0;
+};
+
+const Fields<ChatRequest>& chat_request_fields();
+
+/// defaults: of the sampling.
+Result<ChatRequest> read_chat_request(const Json& body, const SamplingParams& defaults);
+
+}  // namespace trellis::server

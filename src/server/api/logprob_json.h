@@ -1,0 +1,24 @@
+// Log probabilities in the two shapes of OpenAI's API.
+#pragma once
+
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+#include "trellis/engine.h"
+
+#include <span>
+
+namespace trellis::server {
+
+/// The bytes that a token stands for, special ones spelled out: not always whole UTF-8.
+std::string token_bytes(const Tokenizer& tokenizer, int32_t id);
+
+/// {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}
+OrderedJson chat_logprobs(const Tokenizer& tokenizer, std::span<const TokenLogprob> logprobs);
+
+/// {"tokens", "token_logprobs", "top_logprobs", "text_offset"}. text_offset: of the first token, in
+/// characters; moved behind the last one.
+OrderedJson completion_logprobs(
+    const Tokenizer& tokenizer, std::span<const TokenLogprob> logprobs, int64_t& text_offset
+);
+
+}  // namespace trellis::server

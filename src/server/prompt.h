@@ -1,0 +1,20 @@
+// From what a client sends to the tokens that a model reads.
+#pragma once
+
+#include "base/result.h"
+#include "server/api/message_fields.h"
+#include "trellis/engine.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace trellis::server {
+
+/// The text of a conversation, by the model's chat template. Errors are those of the client: the
+/// template refuses the messages, or the model has none.
+Result<std::string> render_prompt(const Engine& engine, const ChatPrompt& prompt);
+/// The same as tokens.
+Result<std::vector<int32_t>> chat_prompt_ids(const Engine& engine, const ChatPrompt& prompt);
+
+}  // namespace trellis::server

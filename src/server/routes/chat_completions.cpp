@@ -1,0 +1,135 @@
+// POST /v1/chat/completions
+#include "server/api/answer_json.h"
+#include "server/api/chat_request.h"
+#include "server/api/logprob_json.h"
+#include "server/error_reply.h"
+#include "server/generated_reply.h"
+#include "server/prompt.h"
+#include "server/routes/endpoints.h"
+
+namespace trellis::server {
+namespace {
+
+/// Choices of answers, whole and in parts.
+class ChatFormat final : public StreamFormat {
+ public:
+  ChatFormat(AnswerHead head, const Tokenizer& tokenizer, const ChatRequest& request)
+      : head_(std::move(head)),
+        tokenizer_(&tokenizer),
+        num_choices_(static_cast<size_t>(request.generation.num_choices)),
+        logprobs_(request.logprobs),
+        include_usage_(request.generation.stream_options.include_usage) {}
+
+  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) const {
+    OrderedJson document = head_json(head_, "chat.completion");
+    document["choices"] = OrderedJson::array();
+    for (size_t i = 0; i < answers.size(); ++i) {
+      OrderedJson message = {
+          {"role", "assistant"}, {"content", answers[i].text}, {"refusal", nullptr}
+      };
+      document["choices"].push_back(choice(i, "message", std::move(message), answers[i]));
+    }
+    document["usage"] = usage_json(figures);
+    return to_text(document);
+  }
+
+  std::string begin() override {
+    std::string events;
+    for (size_t i = 0; i < num_choices_; ++i) {
+      events += chunk(choice(i, "delta", {{"role", "assistant"}, {"content", ""}}, {}));
+    }
+    return events;
+  }
+
+  std::string part(size_t index, const Event& event) override {
+    std::string events;
+    if (!event.text.empty() || !event.logprobs.empty()) {
+      Event unfinished = event;
+      unfinished.finish_reason = FinishReason::kNone;
+      events += chunk(choice(index, "delta", {{"content", event.text}}, unfinished));
+    }
+    if (event.finished) {
+      Event end;
+      end.finish_reason = event.finish_reason;
+      events += chunk(choice(index, "delta", OrderedJson::object(), end));
+    }
+    return events;
+  }
+
+  std::string end(const AnswerFigures& figures) override {
+    std::string events;
+    if (include_usage_) {
+      OrderedJson document = head_json(head_, kChunk);
+      document["choices"] = OrderedJson::array();
+      document["usage"] = usage_json(figures);
+      events = sse_event(to_text(document));
+    }
+    return events + sse_event("[DONE]");
+  }
+
+  std::string error(const ApiError& error) override { return sse_event(error_body(error)); }
+
+ private:
+  static constexpr const char* kChunk = "chat.completion.chunk";
+
+  /// content: the message or the delta.
+  OrderedJson choice(size_t index, const char* key, OrderedJson content, const Event& event) const {
+    OrderedJson json = {{"index", index}};
+    json[key] = std::move(content);
+    json["logprobs"] = nullptr;
+    if (logprobs_ && !(event.logprobs.empty() && std::string_view(key) == "delta")) {
+      json["logprobs"] = chat_logprobs(*tokenizer_, event.logprobs);
+    }
+    json["finish_reason"] = finish_reason_json(event.finish_reason);
+    return json;
+  }
+
+  std::string chunk(OrderedJson choice) const {
+    OrderedJson document = head_json(head_, kChunk);
+    document["choices"] = OrderedJson::array({std::move(choice)});
+    if (include_usage_) document["usage"] = nullptr;
+    return sse_event(to_text(document));
+  }
+
+  AnswerHead head_;
+  const Tokenizer* tokenizer_;
+  size_t num_choices_;
+  bool logprobs_;
+  bool include_usage_;
+};
+
+}  // namespace
+
+Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest& request) {
+  Engine& engine = context.engine;
+  const Result<Json> body = parse_body(request);
+  if (!body.ok()) return body.error();
+  const Result<ChatRequest> chat = read_chat_request(body.value(), engine.default_sampling());
+  if (!chat.ok()) return chat.error();
+  const GenerationFields& generation = chat.value().generation;
+  const Result<std::string> model = model_name_for(context, generation.model);
+  if (!model.ok()) return model.error();
+  Result<std::vector<int32_t>> prompt = chat_prompt_ids(engine, chat.value().prompt);
+  if (!prompt.ok()) return prompt.error();
+  auto answers =
+      AnswerSet::submit(engine, requests_for(generation, std::move(prompt).value()), "messages");
+  if (!answers.ok()) return answers.error();
+
+  const auto num_choices = static_cast<size_t>(generation.num_choices);
+  ChatFormat format(
+      make_head(context, "chatcmpl-", model.value()), engine.tokenizer(), chat.value()
+  );
+  if (generation.stream) {
+    return Outcome(streamed_reply(
+        std::move(answers).value(), num_choices, std::make_unique<ChatFormat>(std::move(format))
+    ));
+  }
+  return Outcome(whole_reply(
+      std::move(answers).value(), num_choices,
+      [format = std::move(format)](const auto& complete, const AnswerFigures& figures) {
+        return format.whole(complete, figures);
+      }
+  ));
+}
+
+}  // namespace trellis::server

@@ -1,0 +1,13 @@
+#include "server/routes/endpoints.h"
+
+namespace trellis::server {
+
+Result<Json> parse_body(const ApiRequest& request) {
+  try {
+    return parse_json(request.body, "the request body");
+  } catch (const UserError& error) {
+    return ApiError{400, "invalid_json", error.what(), ""};
+  }
+}
+
+}  // namespace trellis::server

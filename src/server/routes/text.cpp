@@ -1,0 +1,84 @@
+// POST /tokenize, /detokenize and /apply-template: the text side of a request, without the model.
+#include "server/api/answer_json.h"
+#include "server/api/logprob_json.h"
+#include "server/api/text_requests.h"
+#include "server/prompt.h"
+#include "server/routes/endpoints.h"
+#include "text/tokenizer.h"
+
+namespace trellis::server {
+namespace {
+
+/// The body as a T whose model is served here.
+template <typename T>
+Result<T> read_body(
+    const ServerContext& context, const ApiRequest& request, const Fields<T>& fields
+) {
+  const Result<Json> body = parse_body(request);
+  if (!body.ok()) return body.error();
+  T parsed;
+  if (auto error = read_fields(body.value(), "", fields, parsed)) return *error;
+  const Result<std::string> model = model_name_for(context, parsed.model);
+  if (!model.ok()) return model.error();
+  return parsed;
+}
+
+Outcome json_reply(const OrderedJson& document) {
+  Reply reply;
+  reply.body = to_text(document);
+  return reply;
+}
+
+Result<std::vector<int32_t>> ids_of(const Engine& engine, const TokenizeRequest& request) {
+  const bool is_chat = !request.chat.messages.empty();
+  if (is_chat == request.prompt.has_value()) {
+    return ApiError{400, "missing_required_parameter", "send either prompt or messages", "prompt"};
+  }
+  if (is_chat) return chat_prompt_ids(engine, request.chat);
+  try {
+    return engine.tokenizer().encode(*request.prompt, request.add_special_tokens);
+  } catch (const UserError& error) {
+    return invalid_value("prompt", error.what());
+  }
+}
+
+}  // namespace
+
+Result<Outcome> tokenize(const ServerContext& context, const ApiRequest& request) {
+  const auto parsed = read_body(context, request, tokenize_request_fields());
+  if (!parsed.ok()) return parsed.error();
+  const auto ids = ids_of(context.engine, parsed.value());
+  if (!ids.ok()) return ids.error();
+  OrderedJson document = {
+      {"count", ids.value().size()},
+      {"max_model_len", context.engine.info().context_tokens},
+      {"tokens", ids.value()},
+      {"token_strs", nullptr}
+  };
+  if (parsed.value().return_token_strs) {
+    document["token_strs"] = OrderedJson::array();
+    for (const int32_t id : ids.value()) {
+      document["token_strs"].push_back(token_bytes(context.engine.tokenizer(), id));
+    }
+  }
+  return json_reply(document);
+}
+
+Result<Outcome> detokenize(const ServerContext& context, const ApiRequest& request) {
+  const auto parsed = read_body(context, request, detokenize_request_fields());
+  if (!parsed.ok()) return parsed.error();
+  const Tokenizer& tokenizer = context.engine.tokenizer();
+  return json_reply(
+      {{"prompt", tokenizer.decode(parsed.value().tokens, parsed.value().skip_special_tokens)}}
+  );
+}
+
+Result<Outcome> apply_template(const ServerContext& context, const ApiRequest& request) {
+  const auto parsed = read_body(context, request, apply_template_request_fields());
+  if (!parsed.ok()) return parsed.error();
+  const Result<std::string> text = render_prompt(context.engine, parsed.value().chat);
+  if (!text.ok()) return text.error();
+  return json_reply({{"prompt", text.value()}});
+}
+
+}  // namespace trellis::server

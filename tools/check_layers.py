@@ -22,7 +22,7 @@ ARROWS = {
     "backend/reference": ["backend"],
     "backend/cpu": ["backend"],
     "backend/cuda": ["backend", "simt"],  # simt: what stands in for the CUDA toolkit
-    "text": ["base"],
+    "text": ["base", "trellis"],
     "checkpoint": ["backend", "trellis"],
     "cache": ["backend"],
     "sampling": ["backend", "trellis"],

@@ -1,8 +1,8 @@
 // The C face of the Rust text stack: tokenizers, chat templates, grammars. Only src/text includes
-// this. Every function may be called from any thread; objects are immutable after creation.
-// Functions that can fail return kTrellisTextOk or another status with a message in *error; outputs
-// are written only on success. Every trellis_text_bytes and trellis_text_ids that was written must
-// be freed with its free function, once.
+// this. Every function may be called from any thread; all objects but matchers are immutable after
+// creation. Functions that can fail return kTrellisTextOk or another status with a message in
+// *error; outputs are written only on success. Every trellis_text_bytes and trellis_text_ids that
+// was written must be freed with its free function, once.
 #ifndef TRELLIS_TEXT_H_
 #define TRELLIS_TEXT_H_
 
@@ -16,6 +16,7 @@ extern "C" {
 
 typedef struct trellis_text_tokenizer trellis_text_tokenizer;
 typedef struct trellis_text_template trellis_text_template;
+typedef struct trellis_text_matcher trellis_text_matcher;
 
 /// Bytes owned by the Rust side. Not terminated by a zero.
 typedef struct {
@@ -104,12 +105,37 @@ int trellis_text_template_render(
     const struct tm* now, trellis_text_bytes* text, trellis_text_bytes* error
 );
 
-/// Whether a grammar for constrained output can be compiled for this tokenizer. kind:
-/// "json_schema", "regex" or "lark".
-int trellis_text_grammar_check(
+/// Compiles a grammar that output is to follow, for this tokenizer. kind: "json_schema",
+/// "json_object" (the text is not looked at), "regex", "choice" (a JSON list of strings) or "lark".
+/// The first call for a tokenizer takes as long as loading it.
+int trellis_text_matcher_new(
     const trellis_text_tokenizer* tokenizer, const uint8_t* kind, size_t kind_size,
-    const uint8_t* grammar, size_t grammar_size, trellis_text_bytes* error
+    const uint8_t* grammar, size_t grammar_size, trellis_text_matcher** matcher,
+    trellis_text_bytes* error
 );
+
+/// A matcher in the same state, which shares nothing that changes with the other.
+int trellis_text_matcher_clone(
+    const trellis_text_matcher* matcher, trellis_text_matcher** clone, trellis_text_bytes* error
+);
+void trellis_text_matcher_free(trellis_text_matcher* matcher);
+
+/// Takes the next tokens, and those that must follow them, which it writes. is_over: 1 where
+/// nothing may follow these; no token may be given then. After an error the matcher is of no use.
+int trellis_text_matcher_accept(
+    trellis_text_matcher* matcher, const uint32_t* tokens, size_t num_tokens,
+    trellis_text_ids* forced, int* is_over, trellis_text_bytes* error
+);
+
+/// Which tokens may come next, one bit each, the lowest first. may_end: 1 where the output is
+/// whole.
+int trellis_text_matcher_mask(
+    trellis_text_matcher* matcher, uint32_t* bits, size_t num_words, int* may_end,
+    trellis_text_bytes* error
+);
+
+/// Has the operation that another thread is in, and each later one, end soon with an error.
+void trellis_text_matcher_cancel(const trellis_text_matcher* matcher);
 
 #ifdef __cplusplus
 }

@@ -14,9 +14,14 @@ use std::thread::Builder;
 use std::time::Duration;
 use std::{fmt, panic, ptr, thread};
 
-/// Memory beyond what the thread was given to start with.
-const MAX_BYTES: isize = 256 << 20;
-const MAX_CPU_TIME: Duration = Duration::from_secs(2);
+/// What a thread may use.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Memory beyond what it was given to start with.
+    pub bytes: isize,
+    pub cpu_time: Duration,
+}
+
 /// Reserved, not used: it holds the destruction of the deepest value that the steps of a template
 /// can build, which allocates nothing and is not seen here.
 const STACK_BYTES: usize = 256 << 20;
@@ -29,8 +34,8 @@ const CALLS_PER_CLOCK: u32 = 64;
 #[derive(Clone, Copy, PartialEq)]
 pub enum Unfinished {
     NoThread,
-    Memory,
-    Time,
+    Memory(isize),
+    Time(Duration),
     Depth,
 }
 
@@ -38,9 +43,11 @@ impl fmt::Display for Unfinished {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unfinished::NoThread => write!(formatter, "no thread for it can be started"),
-            Unfinished::Memory => write!(formatter, "it needs more than {} MiB", MAX_BYTES >> 20),
-            Unfinished::Time => {
-                write!(formatter, "it does not end within {} s", MAX_CPU_TIME.as_secs())
+            Unfinished::Memory(bytes) => {
+                write!(formatter, "it needs more than {} MiB", bytes >> 20)
+            }
+            Unfinished::Time(time) => {
+                write!(formatter, "it does not end within {} s", time.as_secs())
             }
             Unfinished::Depth => write!(formatter, "it nests values too deeply"),
         }
@@ -48,6 +55,7 @@ impl fmt::Display for Unfinished {
 }
 
 struct Meter<'a> {
+    bounds: Bounds,
     bytes: Cell<isize>,
     calls: Cell<u32>,
     stack_base: usize,
@@ -56,16 +64,16 @@ struct Meter<'a> {
 
 impl Meter<'_> {
     fn exceeded(&self) -> Option<Unfinished> {
-        if self.bytes.get() > MAX_BYTES {
-            return Some(Unfinished::Memory);
+        if self.bytes.get() > self.bounds.bytes {
+            return Some(Unfinished::Memory(self.bounds.bytes));
         }
         let here = 0u8;
         if self.stack_base.saturating_sub(ptr::from_ref(&here) as usize) > MAX_STACK_BYTES {
             return Some(Unfinished::Depth);
         }
         self.calls.set(self.calls.get().wrapping_add(1));
-        if self.calls.get() % CALLS_PER_CLOCK == 0 && cpu_time() > MAX_CPU_TIME {
-            return Some(Unfinished::Time);
+        if self.calls.get() % CALLS_PER_CLOCK == 0 && cpu_time() > self.bounds.cpu_time {
+            return Some(Unfinished::Time(self.bounds.cpu_time));
         }
         None
     }
@@ -189,6 +197,7 @@ impl Drop for EndSignal {
 
 /// What `work` returns. A panic goes on in the caller.
 pub fn run_bounded<T: Send + 'static>(
+    bounds: Bounds,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Unfinished> {
     let signal =
@@ -197,6 +206,7 @@ pub fn run_bounded<T: Send + 'static>(
     let metered_work = move || {
         let start = 0u8;
         let meter = Meter {
+            bounds,
             bytes: Cell::new(0),
             calls: Cell::new(0),
             stack_base: ptr::from_ref(&start) as usize,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use minijinja::value::ValueKind;
 use minijinja::{
@@ -12,7 +13,7 @@ use minijinja::{
 use minijinja_contrib::pycompat;
 
 use crate::abi::{guard, text_view, Bytes, Failure};
-use crate::bounded_thread::{run_bounded, Unfinished};
+use crate::bounded_thread::{run_bounded, Bounds, Unfinished};
 use crate::generation_tag::replace_generation_tags;
 use crate::python_text::{str_of, tojson};
 use crate::python_value::python_value;
@@ -25,6 +26,7 @@ const MAX_OUTPUT_BYTES: usize = 64 << 20;
 /// Instructions of one rendering, a quarter of a second; a conversation of a thousand messages needs
 /// a twentieth. What a single instruction may cost, `run_bounded` bounds.
 const MAX_STEPS: u64 = 5_000_000;
+const BOUNDS: Bounds = Bounds { bytes: 256 << 20, cpu_time: Duration::from_secs(2) };
 /// Macros that call each other.
 const MAX_DEPTH: usize = 100;
 
@@ -138,7 +140,7 @@ impl TemplateHandle {
         environment.add_test("number", is_number);
         let source = replace_generation_tags(source);
         // Bounded, since constants are computed here.
-        let environment = run_bounded(move || {
+        let environment = run_bounded(BOUNDS, move || {
             environment.add_template_owned(NAME, source).map_err(|error| failure(&error))?;
             Ok::<_, Failure>(environment)
         })
@@ -163,7 +165,7 @@ impl TemplateHandle {
         let mut environment = self.environment.clone();
         let now = Now(now);
         environment.add_function("strftime_now", move |format: &str| now.format(format));
-        let rendered = run_bounded(move || {
+        let rendered = run_bounded(BOUNDS, move || {
             let mut output = BoundedOutput(Vec::new());
             environment
                 .get_template(NAME)

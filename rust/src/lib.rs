@@ -1,4 +1,4 @@
-//! Tokenizers, chat templates and grammar checks behind the C functions of
+//! Tokenizers, chat templates and grammars behind the C functions of
 //! `include/trellis_text.h`. Nothing here keeps state beyond the objects handed out, and no panic
 //! leaves an entry point.
 

@@ -1,12 +1,12 @@
 //! The tokenizer entry points: thin calls into the `tokenizers` crate.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use llguidance::toktrie::TokEnv;
 use serde_json::Value;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::abi::{guard, text_view, view, Bytes, Failure, Ids};
+use crate::grammar::{grammar_compiler, GrammarCompiler};
 use crate::pieces::PiecePlan;
 
 /// Far above any real vocabulary; what is sized by the vocabulary stays bounded.
@@ -16,11 +16,11 @@ const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// `trellis_text_tokenizer`.
 pub struct TokenizerHandle {
-    pub tokenizer: Tokenizer,
+    tokenizer: Tokenizer,
     vocab_size: u32,
     plan: Option<PiecePlan>,
-    /// The vocabulary as bytes, built when the first grammar asks for it.
-    pub token_env: OnceLock<Result<TokEnv, String>>,
+    /// Made when the first grammar asks for it.
+    compiler: OnceLock<Result<Arc<GrammarCompiler>, String>>,
 }
 
 /// `trellis_text_decoding`.
@@ -48,7 +48,16 @@ impl TokenizerHandle {
             return Err(format!("token id {highest} is too large (limit {MAX_TOKEN_ID})").into());
         }
         let plan = PiecePlan::new(tokenizer.get_decoder());
-        Ok(Self { tokenizer, vocab_size: highest + 1, plan, token_env: OnceLock::new() })
+        Ok(Self { tokenizer, vocab_size: highest + 1, plan, compiler: OnceLock::new() })
+    }
+
+    pub fn grammar_compiler(&self) -> Result<Arc<GrammarCompiler>, Failure> {
+        let compiler = self.compiler.get_or_init(|| {
+            grammar_compiler(&self.tokenizer, self.vocab_size, self.plan.as_ref()).map(Arc::new)
+        });
+        compiler
+            .clone()
+            .map_err(|error| format!("no grammar works with this tokenizer: {error}").into())
     }
 
     fn piece(&self, id: u32, skip_special: bool, first: bool) -> Result<Vec<u8>, Failure> {

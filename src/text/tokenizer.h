@@ -64,7 +64,7 @@ class Tokenizer {
   /// decoded. Needs piece_decoding().by_piece.
   std::optional<std::string> piece(int32_t id, bool skip_special_tokens, bool is_first) const;
 
-  /// For check_grammar().
+  /// For GrammarMatcher.
   const trellis_text_tokenizer* handle() const { return handle_; }
 
  private:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "trellis/engine_stats.h"
+#include "trellis/grammar.h"
 #include "trellis/sampling_params.h"
 
 #include <cstdint>
@@ -52,7 +53,9 @@ struct Request {
   std::string cache_salt;  // requests of another salt share no computed prompts with this one, and
                            // cannot tell by the time they take what it asked
   int priority = 0;        // of those that wait, higher ones start first, whenever they came
-  int logprobs = -1;       // >= 0: report each token's log probability and that many alternatives
+  std::optional<Grammar> grammar;  // what the answer must look like: it then stops where this
+                                   // allows it to, and no token comes that this does not allow
+  int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
 };
 
 /// Natural logarithms of the raw model's probabilities, before any sampling parameter.
@@ -128,8 +131,10 @@ class Engine {
   static std::unique_ptr<Engine> load(const EngineOptions& options, const Progress& progress = {});
   virtual ~Engine() = default;
 
-  /// Queues a request. An invalid one (empty prompt, prompt longer than the context, bad parameter)
-  /// is an ApiError; so is one that comes when too many wait, or when the engine has failed.
+  /// Queues a request. An invalid one (empty prompt, prompt longer than the context, bad parameter,
+  /// a grammar that does not compile) is an ApiError; so is one that comes when too many wait, or
+  /// when the engine has failed. A grammar that was not asked for lately is compiled first, which
+  /// may take seconds.
   virtual Result<std::unique_ptr<EventStream>> submit(Request request) = 0;
 
   virtual const ModelInfo& info() const = 0;

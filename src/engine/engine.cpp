@@ -5,6 +5,7 @@
 #include "base/bounded_queue.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "cache/page_pool.h"
 #include "cache/prefix_cache.h"
 #include "checkpoint/checkpoint.h"
@@ -18,6 +19,7 @@
 #include "engine/scheduler.h"
 #include "sampling/validate.h"
 #include "text/chat_template.h"
+#include "text/grammar.h"
 #include "text/token_search.h"
 #include "text/tokenizer.h"
 
@@ -34,6 +36,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kInboxCapacity = 1024;
+constexpr int kMaxMaskWorkers = 4;
+/// How long a step waits for grammars, at each of two places, before the others go on without them.
+constexpr std::chrono::milliseconds kGrammarPatience{10};
 
 class ChannelStream final : public EventStream {
  public:
@@ -50,6 +55,7 @@ class ChannelStream final : public EventStream {
 
 struct Submission {
   Request request;
+  std::unique_ptr<Constraint> constraint;  // null: no grammar
   std::shared_ptr<EventChannel> channel;
   Clock::time_point submitted;
 };
@@ -112,6 +118,8 @@ class EngineImpl final : public Engine {
   void drop_cancelled();
   /// Tells the metrics what runs and waits.
   void note_load();
+  /// Lets those go on whose grammars have caught up by then.
+  void release_held(Clock::time_point until);
   /// Computes a step behind the choice that is under way, and begins the next choice: the device
   /// goes on while the host works on tokens. What ends an answer is seen one step late.
   void run_step(const std::vector<Scheduler::Planned>& planned);
@@ -133,6 +141,7 @@ class EngineImpl final : public Engine {
   std::vector<int32_t> model_stop_ids_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
+  std::unique_ptr<GrammarCache> grammars_;
 
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
@@ -146,6 +155,7 @@ class EngineImpl final : public Engine {
   /// By row, the generations whose next tokens the device is choosing; null: of no use any more.
   std::vector<Generation*> choosing_;
 
+  MaskWorkers mask_workers_{std::min(kMaxMaskWorkers, ThreadPool::available_cpus())};
   BoundedQueue<Submission> inbox_{kInboxCapacity};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failed_{false};
@@ -177,6 +187,7 @@ void EngineImpl::load_text(const std::filesystem::path& directory, const ModelCo
   generation_config_ = read_generation_config(directory);
   const TokenizerConfig text = read_tokenizer_config(directory);
   tokenizer_ = Tokenizer::from_file(directory / "tokenizer.json");
+  grammars_ = std::make_unique<GrammarCache>(*tokenizer_);
 
   model_stop_ids_ = generation_config_.eos_token_ids;
   model_stop_ids_.insert(
@@ -285,9 +296,19 @@ Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
   if (sampling.dry_multiplier > 0.0f) {
     sampling.dry_breaker_ids.merge(tokens_containing(*tokenizer_, sampling.dry_breakers));
   }
+  std::unique_ptr<Constraint> constraint;
+  if (request.grammar) {
+    try {
+      constraint = std::make_unique<Constraint>(*grammars_->get(*request.grammar), mask_workers_);
+    } catch (const UserError& error) {
+      return bad_request("grammar", error.what());
+    }
+  }
   auto channel = std::make_shared<EventChannel>();
   std::unique_ptr<EventStream> stream = std::make_unique<ChannelStream>(channel);
-  Submission submission{std::move(request), std::move(channel), Clock::now()};
+  Submission submission{
+      std::move(request), std::move(constraint), std::move(channel), Clock::now()
+  };
   if (!inbox_.try_push(submission)) {
     if (failed_.load()) return failed;
     return ApiError{429, "overloaded", "too many requests are waiting; try again later", ""};
@@ -316,6 +337,7 @@ void EngineImpl::loop() {
       note_load();
       admit(generations_.empty());
       drop_cancelled();
+      release_held(Clock::now());
       const Clock::time_point begin = Clock::now();
       const std::vector<Scheduler::Planned> planned = scheduler_->plan();
       note_load();
@@ -364,7 +386,7 @@ void EngineImpl::start(Submission submission) {
     std::vector<int32_t> stop_ids = stop_ids_of(request);
     generations_.push_back(std::make_unique<Generation>(
         std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_, submission.channel,
-        submission.submitted, metrics_
+        submission.submitted, metrics_, std::move(submission.constraint)
     ));
   } catch (const std::exception& error) {
     submission.channel->fail(error.what());
@@ -386,6 +408,13 @@ void EngineImpl::drop_cancelled() {
   }
 }
 
+void EngineImpl::release_held(Clock::time_point until) {
+  for (const auto& generation : generations_) {
+    bool& is_held = generation->sequence().is_held;
+    is_held = is_held && !generation->is_ready(until);
+  }
+}
+
 void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
   const auto owner_of = [&](const Sequence* sequence) -> Generation& {
     const auto it = std::find_if(generations_.begin(), generations_.end(), [&](const auto& entry) {
@@ -398,6 +427,7 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
   for (const PageCopy& copy : scheduler_->take_copies()) {
     cache_->copy_page(*backend_, copy.from, copy.to);
   }
+  if (planned.empty() && choosing_.empty()) release_held(Clock::now() + kGrammarPatience);
   std::vector<Generation*> rows;  // whose logits they are
   if (!planned.empty()) {
     runner_->compute(Scheduler::make_step(planned));
@@ -408,13 +438,28 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
   }
   take_chosen(rows);
   choose_on_device(rows);
+  std::optional<Clock::time_point> until;
+  std::vector<Generation*> running;
   for (size_t row = 0; row < rows.size(); ++row) {
     Generation* generation = rows[row];
     const bool waits = row < choosing_.size() && choosing_[row] != nullptr;
     if (generation == nullptr || waits) continue;
-    advance(*generation, [&] {
-      return generation->advance(runner_->logits(static_cast<int64_t>(row), 1));
-    });
+    const std::span<const float> logits = runner_->logits(static_cast<int64_t>(row), 1);
+    if (!until) until = Clock::now() + kGrammarPatience;  // the device has finished the step
+    if (!generation->is_ready(*until)) {
+      // Its logits are gone with the next step, and wanted again.
+      generation->sequence().forget_last();
+      generation->sequence().is_held = true;
+      continue;
+    }
+    const bool runs = advance(*generation, [&] { return generation->advance(logits); });
+    if (runs) running.push_back(generation);
+  }
+  // All grammars are at work by now, side by side.
+  until = Clock::now() + kGrammarPatience;
+  for (Generation* generation : running) {
+    if (!generation->knows_forced(*until)) continue;
+    advance(*generation, [&] { return generation->take_forced(); });
   }
 }
 

@@ -1,5 +1,6 @@
 #include "engine/generation.h"
 
+#include "base/error.h"
 #include "sampling/logprobs.h"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ double seconds_between(
 Generation::Generation(
     Request request, std::vector<int32_t> stop_ids, int64_t token_limit, PagePool& pool,
     const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel, Clock::time_point submitted,
-    EngineMetrics& metrics
+    EngineMetrics& metrics, std::unique_ptr<Constraint> constraint
 )
     : request_(std::move(request)),
       stop_ids_(std::move(stop_ids)),
@@ -28,12 +29,18 @@ Generation::Generation(
       sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
       detokenizer_(tokenizer),
       stop_matcher_(request_.stop_strings),
+      constraint_(std::move(constraint)),
       channel_(std::move(channel)),
       metrics_(metrics),
       submitted_(submitted) {
   sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
   detokenizer_.prime(request_.prompt_ids);
+  if (constraint_) {
+    const std::span<const int32_t> forced = constraint_->forced();
+    forced_.assign(forced.begin(), forced.end());
+    if (request_.logprobs < 0) append_forced();
+  }
 }
 
 void Generation::start() {
@@ -47,10 +54,81 @@ std::span<const int32_t> Generation::banned() const {
   return stops_masked ? std::span<const int32_t>(stop_ids_) : std::span<const int32_t>();
 }
 
+std::optional<TokenLogprob> Generation::logprob_of(std::span<const float> logits, int32_t token)
+    const {
+  if (request_.logprobs < 0) return std::nullopt;
+  return raw_logprob(logits, token, request_.logprobs);
+}
+
 bool Generation::advance(std::span<const float> logits) {
+  if (constraint_) return advance_by_grammar(logits);
   const int32_t token = sampler_.sample({logits, banned()});
-  if (request_.logprobs < 0) return append(token, std::nullopt);
-  return append(token, raw_logprob(logits, token, request_.logprobs));
+  return append(token, logprob_of(logits, token));
+}
+
+bool Generation::advance_by_grammar(std::span<const float> logits) {
+  if (expects_forced_) {
+    if (take_forced()) return true;
+    if (!sequence_.pending().empty()) return false;  // there is nothing to choose here
+  }
+  if (request_.logprobs >= 0 && !forced_.empty()) {
+    const int32_t token = forced_.front();
+    forced_.pop_front();
+    sampler_.accept_forced(token);
+    sequence_.append(token);
+    return emit(token, logprob_of(logits, token)) || end_if_over();
+  }
+  // Those that the answer begins with were computed with the prompt.
+  if (emit_forced()) return true;
+  const int32_t token = choose_by_grammar(logits);
+  if (token < 0) {
+    if (!constraint_->may_end()) {
+      throw UserError("the grammar and the request's other parameters leave no token possible");
+    }
+    end(FinishReason::kStop);
+    return true;
+  }
+  if (append(token, logprob_of(logits, token))) return true;
+  constraint_->accept(token);
+  expects_forced_ = true;
+  return false;
+}
+
+int32_t Generation::choose_by_grammar(std::span<const float> logits) {
+  TokenMask allowed = constraint_->mask();
+  for (const int32_t id : stop_ids_) allowed.set(id, constraint_->may_end());
+  return sampler_.sample({logits, banned(), &allowed});
+}
+
+bool Generation::take_forced() {
+  expects_forced_ = false;
+  const std::span<const int32_t> forced = constraint_->forced();
+  forced_.assign(forced.begin(), forced.end());
+  if (request_.logprobs >= 0) return end_if_over();
+  append_forced();
+  return emit_forced();
+}
+
+void Generation::append_forced() {
+  for (const int32_t token : forced_) {
+    if (!sequence_.is_full()) sequence_.append(token);
+  }
+}
+
+bool Generation::emit_forced() {
+  while (!forced_.empty()) {
+    const int32_t token = forced_.front();
+    forced_.pop_front();
+    sampler_.accept_forced(token);
+    if (emit(token, std::nullopt)) return true;
+  }
+  return end_if_over();
+}
+
+bool Generation::end_if_over() {
+  if (!forced_.empty() || !constraint_->is_over()) return false;
+  end(FinishReason::kStop);
+  return true;
 }
 
 bool Generation::advance(int32_t chosen) {
@@ -59,10 +137,14 @@ bool Generation::advance(int32_t chosen) {
 
 bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   sampler_.accept(token);
+  sequence_.append(token);
+  return emit(token, std::move(logprob));
+}
+
+bool Generation::emit(int32_t token, std::optional<TokenLogprob> logprob) {
   Event event;
   event.token_ids.push_back(token);
   if (logprob) event.logprobs.push_back(*std::move(logprob));
-  sequence_.append(token);
   const Clock::time_point now = Clock::now();
   if (usage_.decode_tokens++ == 0) {
     first_token_ = now;
@@ -74,7 +156,8 @@ bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   last_token_ = now;
   usage_.decode_s = seconds_between(first_token_, now);
 
-  const bool full = sequence_.is_full();
+  const bool full =
+      static_cast<int64_t>(num_prompt_) + usage_.decode_tokens >= sequence_.max_tokens;
   if (std::find(stop_ids_.begin(), stop_ids_.end(), token) != stop_ids_.end()) {
     event.text = held_text();
     event.finish_reason = FinishReason::kStop;
@@ -120,7 +203,8 @@ std::string Generation::held_text() {
 
 Usage Generation::usage() const {
   Usage result = usage_;
-  result.cached_tokens = sequence_.num_cached;
+  // The tokens that an answer must begin with are looked up with the prompt.
+  result.cached_tokens = std::min(sequence_.num_cached, usage_.prompt_tokens - 1);
   result.num_preemptions = sequence_.num_preemptions;
   return result;
 }

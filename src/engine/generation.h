@@ -2,6 +2,7 @@
 // client may see.
 #pragma once
 
+#include "engine/constraint.h"
 #include "engine/engine_metrics.h"
 #include "engine/event_channel.h"
 #include "engine/sequence.h"
@@ -10,6 +11,7 @@
 #include "text/stop_matcher.h"
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -22,10 +24,12 @@ class Generation {
   using Clock = EngineMetrics::Clock;
 
   /// stop_ids: all that end it. token_limit: prompt and answer. tokenizer and metrics outlive it.
+  /// constraint: of the request's grammar, null where it has none.
   Generation(
       Request request, std::vector<int32_t> stop_ids, int64_t token_limit, PagePool& pool,
       const Tokenizer& tokenizer, std::shared_ptr<EventChannel> channel,
-      Clock::time_point submitted, EngineMetrics& metrics
+      Clock::time_point submitted, EngineMetrics& metrics,
+      std::unique_ptr<Constraint> constraint = nullptr
   );
 
   Sequence& sequence() { return sequence_; }
@@ -37,8 +41,25 @@ class Generation {
   /// complete.
   bool advance(std::span<const float> logits);
 
-  /// Whether a device may choose the next token: nobody wants to know more of its logits.
-  bool suits_device() const { return request_.logprobs < 0 && sampler_.suits_device(); }
+  /// Waits until then at most for the request's grammar. True if advance() waits no more.
+  bool is_ready(Clock::time_point until) const {
+    return constraint_ == nullptr || constraint_->knows_mask(until);
+  }
+  /// Whether tokens may have to follow the last one without a choice, and waiting until then at
+  /// most says which.
+  bool knows_forced(Clock::time_point until) const {
+    return expects_forced_ && constraint_->knows_forced(until);
+  }
+  /// Appends these tokens and emits them; where log probabilities are wanted, it leaves them to
+  /// advance(), one by one. True once the answer is complete. Where it is not called before the
+  /// next advance(), that does the same.
+  bool take_forced();
+
+  /// Whether a device may choose the next token: nobody wants to know more of its logits, and there
+  /// is no grammar.
+  bool suits_device() const {
+    return request_.logprobs < 0 && constraint_ == nullptr && sampler_.suits_device();
+  }
   /// As Sampler::device_choice().
   TokenChoice device_choice(int32_t row, std::vector<TokenEdit>& edits) const {
     return sampler_.device_choice(row, banned(), edits);
@@ -53,6 +74,18 @@ class Generation {
   /// Ids that must not come yet.
   std::span<const int32_t> banned() const;
   bool append(int32_t token, std::optional<TokenLogprob> logprob);
+  /// Emits the event of a token. True once the answer is complete.
+  bool emit(int32_t token, std::optional<TokenLogprob> logprob);
+  std::optional<TokenLogprob> logprob_of(std::span<const float> logits, int32_t token) const;
+
+  bool advance_by_grammar(std::span<const float> logits);
+  /// -1 where none is possible.
+  int32_t choose_by_grammar(std::span<const float> logits);
+  /// Puts the tokens that must come into the sequence, ahead of their events.
+  void append_forced();
+  bool emit_forced();
+  /// Ends the answer where the grammar allows nothing more.
+  bool end_if_over();
   std::string held_text();
   /// The stop string that a stop token spells, if one does.
   std::string stop_string_of(int32_t token) const;
@@ -67,6 +100,9 @@ class Generation {
   Sampler sampler_;
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
+  std::unique_ptr<Constraint> constraint_;
+  std::deque<int32_t> forced_;  // tokens that must come and have no event yet
+  bool expects_forced_ = false;
   std::shared_ptr<EventChannel> channel_;
   Usage usage_;
   EngineMetrics& metrics_;

@@ -40,7 +40,9 @@ struct Sequence {
   }
 
   /// Has something to compute. The last token that it may have is only waited for.
-  bool has_work() const { return !pending().empty() && !(is_full() && chosen_row >= 0); }
+  bool has_work() const {
+    return !is_held && !pending().empty() && !(is_full() && chosen_row >= 0);
+  }
 
   /// Has all the tokens that it may have.
   bool is_full() const { return num_tokens() >= max_tokens; }
@@ -64,6 +66,7 @@ struct Sequence {
   void forget_last() { num_computed = std::min(num_computed, num_tokens() - 1); }
 
   std::vector<int32_t> tokens;       // the prompt, then what was generated
+  bool is_held = false;              // waits for something else than its turn
   int chosen_row = -1;               // not negative: the last token is unknown
   int64_t max_tokens = 0;            // prompt and answer together
   int64_t num_computed = 0;          // leading tokens that are in the cache

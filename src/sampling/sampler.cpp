@@ -51,20 +51,22 @@ Sampler::Sampler(const SamplingParams& params, int64_t vocab_size, std::span<con
 int32_t Sampler::sample(const SampleRequest& request) {
   const auto vocab = std::min(request.logits.size(), static_cast<size_t>(vocab_size_));
   const bool is_greedy = params_.temperature == 0.0f;
-  if (is_greedy && request.banned.empty() && !has_preferences(params_)) {
+  const bool any_may_come = request.banned.empty() && request.allowed == nullptr;
+  if (is_greedy && any_may_come && !has_preferences(params_)) {
     if (const auto token = most_probable(request.logits.first(vocab))) return *token;
   }
   candidates_.assign(request.logits.first(vocab));
+  if (request.allowed != nullptr) keep_allowed(*request.allowed, candidates_);
   ban_tokens(request.banned, candidates_);
   if (is_greedy) {
     apply_preferences(params_, state_, candidates_);
     const auto& items = candidates_.items();
     const auto best = std::min_element(items.begin(), items.end(), more_probable);
-    return best->logit > -INFINITY ? best->id : lowest_allowed(request.banned);
+    return best->logit > -INFINITY ? best->id : lowest_possible(request);
   }
   apply_transforms(params_, state_, candidates_);
   const std::optional<int32_t> token = draw();
-  return token ? *token : lowest_allowed(request.banned);
+  return token ? *token : lowest_possible(request);
 }
 
 std::optional<int32_t> Sampler::draw() const {
@@ -96,14 +98,26 @@ std::optional<int32_t> Sampler::draw() const {
   return best_id;
 }
 
-int32_t Sampler::lowest_allowed(std::span<const int32_t> banned) const {
-  const auto contains = [](std::span<const int32_t> ids, int32_t id) {
+bool Sampler::is_banned(std::span<const int32_t> banned, int32_t id) const {
+  const auto contains = [id](std::span<const int32_t> ids) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
   };
+  return contains(banned) || contains(params_.banned_tokens);
+}
+
+int32_t Sampler::lowest_allowed(std::span<const int32_t> banned) const {
   for (int32_t id = 0; id < vocab_size_; ++id) {
-    if (!contains(banned, id) && !contains(params_.banned_tokens, id)) return id;
+    if (!is_banned(banned, id)) return id;
   }
   return 0;
+}
+
+int32_t Sampler::lowest_possible(const SampleRequest& request) const {
+  if (request.allowed == nullptr) return lowest_allowed(request.banned);
+  for (int32_t id = 0; id < vocab_size_; ++id) {
+    if (request.allowed->allows(id) && !is_banned(request.banned, id)) return id;
+  }
+  return -1;
 }
 
 bool Sampler::suits_device() const {
@@ -163,6 +177,12 @@ void Sampler::accept(int32_t token) {
   }
   state_.history.append(token);
   ++position_;
+}
+
+void Sampler::accept_forced(int32_t token) {
+  candidates_.items() = {{token, 0.0f}};
+  candidates_.forget_order();
+  accept(token);
 }
 
 }  // namespace trellis

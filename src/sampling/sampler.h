@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/token_choice.h"
+#include "base/token_mask.h"
 #include "sampling/candidates.h"
 #include "sampling/sampling_state.h"
 #include "trellis/sampling_params.h"
@@ -13,11 +14,11 @@
 
 namespace trellis {
 
-/// The logits of one position, and ids that must not come there, beside
-/// SamplingParams::banned_tokens.
+/// The logits of one position, and what may come there, beside SamplingParams::banned_tokens.
 struct SampleRequest {
-  std::span<const float> logits;  // [vocab]
-  std::span<const int32_t> banned;
+  std::span<const float> logits;       // [vocab]
+  std::span<const int32_t> banned;     // ids that must not come
+  const TokenMask* allowed = nullptr;  // null: all others may come
 };
 
 /// One per request. A draw is a pure function of seed, position in the answer and logits: whatever
@@ -30,7 +31,7 @@ class Sampler {
 
   /// Greedy: the most probable, the lower id on ties. Otherwise draws from what the transforms
   /// leave, by adding Gumbel noise keyed by token id (Gumbel-max). If no token is possible,
-  /// lowest_allowed().
+  /// lowest_allowed(), and -1 if all that are allowed are banned.
   int32_t sample(const SampleRequest& request);
 
   /// Whether a device can choose for this request: every transform that it asks for is known there.
@@ -45,8 +46,12 @@ class Sampler {
 
   /// Notes that the token was appended: what sample() or a device chose, once after each.
   void accept(int32_t token);
+  /// The same for a token that came without a choice, since no other might.
+  void accept_forced(int32_t token);
 
  private:
+  bool is_banned(std::span<const int32_t> banned, int32_t id) const;
+  int32_t lowest_possible(const SampleRequest& request) const;
   /// Nothing where no candidate is possible.
   std::optional<int32_t> draw() const;
 

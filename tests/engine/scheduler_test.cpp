@@ -231,6 +231,31 @@ TEST(Scheduler, GoesOnFromATokenThatIsYetUnknownUnlessItIsTheLastOne) {
   EXPECT_THAT(sequence.tokens, testing::ElementsAre(7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 5, 0));
 }
 
+TEST(Scheduler, PassesOverASequenceThatIsHeld) {
+  PagePool pool(4);
+  Scheduler scheduler({4, 100});
+  Sequence held(pool, prompt_of(10), 20);
+  Sequence other(pool, prompt_of(10), 20);
+  scheduler.add(held);
+  scheduler.add(other);
+  scheduler.commit(scheduler.plan());
+  held.forget_last();
+  held.is_held = true;
+  other.append(3);
+
+  const auto without = scheduler.plan();
+  scheduler.commit(without);
+  held.is_held = false;
+  const auto with = scheduler.plan();
+
+  ASSERT_EQ(without.size(), 1u);
+  EXPECT_EQ(without[0].sequence, &other);
+  ASSERT_EQ(with.size(), 1u);
+  EXPECT_EQ(with[0].sequence, &held);
+  EXPECT_EQ(with[0].num_tokens, 1);
+  EXPECT_TRUE(with[0].wants_logits);
+}
+
 TEST(Scheduler, ComputesATokenAnewThatWasNotTheOneTaken) {
   PagePool pool(3);
   Scheduler scheduler({4, 512});

@@ -68,6 +68,62 @@ TEST(Sampler, NeverTakesARequestsBannedTokensWhateverTheirBias) {
   EXPECT_EQ(sampler.sample({none, std::vector<int32_t>{0}}), 2);
 }
 
+TokenMask only(const std::vector<int32_t>& ids) {
+  TokenMask mask(5);
+  for (const int32_t id : ids) mask.set(id, true);
+  return mask;
+}
+
+TEST(Sampler, TakesAllowedTokensOnly) {
+  SamplingParams drawing;
+  drawing.temperature = 2.0f;
+  drawing.seed = 3;
+  Sampler greedy_sampler(greedy(), 5, {});
+  Sampler drawing_sampler(drawing, 5, {});
+  const TokenMask allowed = only({0, 2, 4});
+
+  EXPECT_EQ(greedy_sampler.sample({kLogits, {}, &allowed}), 4);
+  EXPECT_EQ(greedy_sampler.sample({kLogits, std::vector<int32_t>{4}, &allowed}), 0);
+  for (int i = 0; i < 200; ++i) {
+    const int32_t token = drawing_sampler.sample({kLogits, {}, &allowed});
+    EXPECT_TRUE(allowed.allows(token)) << token;
+    drawing_sampler.accept(token);
+  }
+}
+
+TEST(Sampler, TakesTheLowestAllowedTokenWhereLogitsSayNothing) {
+  const std::vector<float> none(5, NAN);
+  const TokenMask allowed = only({2, 3, 4});
+  SamplingParams params = greedy();
+  params.banned_tokens = {3};
+  Sampler sampler(params, 5, {});
+
+  EXPECT_EQ(sampler.sample({none, {}, &allowed}), 2);
+  EXPECT_EQ(sampler.sample({none, std::vector<int32_t>{2}, &allowed}), 4);
+  EXPECT_EQ(sampler.sample({none, std::vector<int32_t>{2, 4}, &allowed}), -1);
+}
+
+/// A token without a choice surprises nobody, and counts as any other.
+TEST(Sampler, NotesAForcedTokenAsOneThatWasChosenAmongNoOthers) {
+  SamplingParams params;
+  params.temperature = 1.5f;
+  params.seed = 4;
+  params.mirostat_tau = 1.0f;
+  params.repetition_penalty = 1.3f;
+  Sampler choosing(params, 5, {});
+  Sampler forced(params, 5, {});
+  const TokenMask one = only({2});
+
+  for (int i = 0; i < 50; ++i) {
+    const int32_t token = choosing.sample({kLogits, {}});
+    ASSERT_EQ(forced.sample({kLogits, {}}), token);
+    choosing.accept(token);
+    forced.accept(token);
+    choosing.accept(choosing.sample({kLogits, {}, &one}));
+    forced.accept_forced(2);
+  }
+}
+
 TEST(Sampler, NeverRepeatsAnNgramEvenGreedily) {
   SamplingParams params = greedy();
   params.no_repeat_ngram_size = 2;

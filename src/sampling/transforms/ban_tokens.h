@@ -1,6 +1,7 @@
 // Makes tokens impossible.
 #pragma once
 
+#include "base/token_mask.h"
 #include "sampling/candidates.h"
 
 #include <span>
@@ -13,6 +14,13 @@ inline void ban_tokens(std::span<const int32_t> ids, Candidates& candidates) {
     if (id >= 0 && static_cast<size_t>(id) < candidates.size()) {
       candidates.items()[static_cast<size_t>(id)].logit = -INFINITY;
     }
+  }
+}
+
+/// Makes all others impossible.
+inline void keep_allowed(const TokenMask& allowed, Candidates& candidates) {
+  for (Candidate& item : candidates.items()) {
+    if (!allowed.allows(item.id)) item.logit = -INFINITY;
   }
 }
 

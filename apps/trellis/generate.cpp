@@ -1,5 +1,6 @@
 // `trellis generate`: one prompt in, one answer out.
 #include "apps/trellis/answer_speed.h"
+#include "apps/trellis/grammar_arguments.h"
 #include "apps/trellis/model_arguments.h"
 #include "apps/trellis/option_values.h"
 #include "apps/trellis/output.h"
@@ -22,11 +23,13 @@ constexpr const char* kExamples =
     "  trellis generate -m DIR --prompt \"Once upon a time\" --max-tokens 100\n"
     "  trellis generate -m DIR --chat --prompt-file question.txt --temperature 0 --json\n"
     "  trellis generate -m DIR --prompt-ids 1,315,201 --logprobs 5 --json\n"
+    "  trellis generate -m DIR --chat --prompt \"Is the sky blue?\" --choice yes --choice no\n"
     "The text goes to stdout as it comes, its speed to stderr.";
 
 struct GenerateArguments {
   ModelArguments model;
   SamplingArguments sampling;
+  GrammarArguments grammar;
   std::optional<std::string> prompt;
   std::optional<std::string> prompt_file;
   std::optional<std::string> prompt_ids;
@@ -100,6 +103,7 @@ Request make_request(const GenerateArguments& arguments, const Engine& engine) {
   request.stop_token_ids = arguments.stop_tokens;
   request.ignore_eos = arguments.ignore_eos;
   request.logprobs = arguments.logprobs;
+  request.grammar = read_grammar(arguments.grammar);
   return request;
 }
 
@@ -169,6 +173,7 @@ int generate(const GenerateArguments& arguments) {
     throw UsageError("--system applies to --chat only");
   }
   require_valid(arguments.sampling);
+  require_valid(arguments.grammar);
 
   const auto engine = load_engine(arguments.model);
   Request request = make_request(arguments, *engine);
@@ -248,6 +253,7 @@ RunVerb define_generate(CLI::App& command) {
   )
       ->needs(json)
       ->group(kAnswerGroup);
+  add_grammar_options(command, arguments->grammar);
   add_sampling_options(command, arguments->sampling);
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);

@@ -202,6 +202,43 @@ TEST(Generate, SeedRepeatsAnAnswer) {
   );
 }
 
+std::string constrained_text(const std::vector<std::string>& options) {
+  std::vector<std::string> command = {"generate",     "-m",  kModel,          "--prompt", "Once",
+                                      "--max-tokens", "100", "--temperature", "1.5",      "--json"};
+  command.insert(command.end(), options.begin(), options.end());
+  const Json document = document_of(run_program(command));
+  EXPECT_EQ(document["finish_reason"], "stop");
+  return document["text"];
+}
+
+TEST(Generate, KeepsToASchemaAPatternAListOrAGrammar) {
+  const TemporaryDirectory directory;
+  directory.write(
+      "schema.json", R"({"type": "array", "items": {"type": "boolean"}, "maxItems": 3})"
+  );
+  directory.write("numbers.lark", "start: NUMBER (\", \" NUMBER)~2\nNUMBER: /[0-9]/");
+
+  EXPECT_TRUE(Json::parse(
+                  constrained_text({"--json-schema", R"({"enum": [1, "two", null]})"}), nullptr,
+                  false
+  )
+                  .is_primitive());
+  EXPECT_TRUE(Json::parse(
+                  constrained_text({"--json-schema", directory.path() / "schema.json"}), nullptr,
+                  false
+  )
+                  .is_array());
+  EXPECT_THAT(constrained_text({"--regex", "[a-c]{4}"}), testing::MatchesRegex("[a-c]{4}"));
+  EXPECT_THAT(
+      constrained_text({"--choice", "red", "--choice", "dark blue"}),
+      testing::AnyOf("red", "dark blue")
+  );
+  EXPECT_THAT(
+      constrained_text({"--grammar", directory.path() / "numbers.lark"}),
+      testing::MatchesRegex("[0-9], [0-9], [0-9]")
+  );
+}
+
 TEST(Inspect, ReportsLayersTensorsAndMemory) {
   const Json document = document_of(run_program({"inspect", kModel, "--context", "300", "--json"}));
 

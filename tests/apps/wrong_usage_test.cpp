@@ -55,6 +55,24 @@ INSTANTIATE_TEST_SUITE_P(
         WrongUsage{
             "UnknownOption", {"generate", "--prompt", "a", "-n", "3"}, 2, {"unknown option -n"}
         },
+        WrongUsage{
+            "TwoGrammars",
+            {"generate", "--prompt", "a", "--regex", "a", "--choice", "b"},
+            2,
+            {"only one of --json-schema, --regex"}
+        },
+        WrongUsage{
+            "PatternThatDoesNotCompile",
+            {"generate", "--prompt", "a", "--regex", "(a"},
+            1,
+            {"the regex cannot be used"}
+        },
+        WrongUsage{
+            "MissingSchema",
+            {"generate", "--prompt", "a", "--json-schema", "no-such-schema.json"},
+            1,
+            {"no-such-schema.json"}
+        },
         WrongUsage{"ExtraArgument", {"generate", "a"}, 2, {"unexpected argument \"a\""}},
         WrongUsage{
             "DeviceOfTheCpu",

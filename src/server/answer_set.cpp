@@ -3,7 +3,8 @@
 namespace trellis::server {
 
 Result<AnswerSet> AnswerSet::submit(
-    Engine& engine, std::vector<Request> requests, const char* prompt_field
+    Engine& engine, std::vector<Request> requests, const char* prompt_field,
+    const std::string& grammar_field
 ) {
   AnswerSet answers;
   for (Request& request : requests) {
@@ -11,6 +12,7 @@ Result<AnswerSet> AnswerSet::submit(
     if (!stream.ok()) {
       ApiError error = stream.error();
       if (error.parameter == "prompt") error.parameter = prompt_field;
+      if (error.parameter == "grammar") error.parameter = grammar_field;
       return error;
     }
     answers.streams_.push_back(std::move(stream).value());

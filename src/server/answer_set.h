@@ -16,9 +16,10 @@ namespace trellis::server {
 class AnswerSet {
  public:
   /// Queues all requests, or none: then the error is that of the first which was refused.
-  /// prompt_field: as the client knows the prompt.
+  /// prompt_field, grammar_field: as the client knows the prompt and the grammar.
   static Result<AnswerSet> submit(
-      Engine& engine, std::vector<Request> requests, const char* prompt_field
+      Engine& engine, std::vector<Request> requests, const char* prompt_field,
+      const std::string& grammar_field
   );
 
   /// As EventStream::on_ready(), for all of them.

@@ -398,10 +398,8 @@ TEST_F(ChatCompletionsTest, RefusesAPromptThatIsTooLongWithTheFigures) {
 
 TEST_F(ChatCompletionsTest, RefusesByNameWhatItDoesNotDo) {
   const std::vector<std::pair<std::string, Json>> refused = {
-      {"response_format", {{"type", "json_object"}}},
       {"tools", Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}})},
       {"tool_choice", "required"},
-      {"guided_regex", "a+"},
       {"banned_strings", Json::array({"no"})},
       {"tfs", 0.9},
       {"mirostat_mode", 1},
@@ -420,6 +418,64 @@ TEST_F(ChatCompletionsTest, RefusesByNameWhatItDoesNotDo) {
   expect_error(
       server_->post(kPath, body), 400, "unsupported", "messages[0].content[0].type", "image_url"
   );
+}
+
+/// Holds for whatever the model would say: a grammar leaves nothing else.
+TEST_F(ChatCompletionsTest, HoldsAnswersToWhatTheyMustLookLike) {
+  const auto content = [&](const std::string& name, const Json& value) -> std::string {
+    Json body = hello();
+    body["max_tokens"] = 200;
+    body["temperature"] = 1.5;
+    body[name] = value;
+    const Json choice = server_->post(kPath, body).json()["choices"][0];
+    EXPECT_EQ(choice["finish_reason"], "stop") << name;
+    return choice["message"]["content"];
+  };
+  const Json schema = Json::parse(R"({
+    "type": "object", "additionalProperties": false, "required": ["age", "tags"],
+    "properties": {"age": {"type": "integer", "minimum": 18, "maximum": 99},
+                   "tags": {"type": "array", "maxItems": 2, "items": {"enum": ["a", "b"]}}}})");
+  const auto expect_person = [](const std::string& text) {
+    const Json person = Json::parse(text);
+    EXPECT_EQ(person.size(), 2U) << text;
+    EXPECT_GE(person["age"].get<int>(), 18) << text;
+    EXPECT_LE(person["age"].get<int>(), 99) << text;
+    EXPECT_LE(person["tags"].size(), 2U) << text;
+  };
+  expect_person(content(
+      "response_format",
+      {{"type", "json_schema"}, {"json_schema", {{"name", "p"}, {"schema", schema}}}}
+  ));
+  expect_person(content("guided_json", schema));
+  expect_person(content("json_schema", schema.dump()));
+  expect_person(content("structured_outputs", {{"json", schema}}));
+  EXPECT_THAT(content("guided_choice", {"yes", "no"}), testing::AnyOf("yes", "no"));
+  EXPECT_THAT(content("guided_regex", "[xy]{3}"), testing::MatchesRegex("[xy][xy][xy]"));
+  EXPECT_THAT(content("structured_outputs", {{"regex", "q{2}"}}), "qq");
+  EXPECT_THAT(
+      content("guided_grammar", "start: \"left\" | \"right\""), testing::AnyOf("left", "right")
+  );
+}
+
+TEST_F(ChatCompletionsTest, RefusesAGrammarByTheNameOfItsField) {
+  const auto refused = [&](const Json& fields, const std::string& name) {
+    Json body = hello();
+    body.update(fields);
+    const Answer answer = server_->post(kPath, body);
+    EXPECT_EQ(answer.status, 400) << answer.body;
+    EXPECT_EQ(answer.json()["error"]["param"], name) << answer.body;
+  };
+  refused({{"guided_regex", "a("}}, "guided_regex");
+  refused({{"structured_outputs", {{"grammar", "start: missing"}}}}, "structured_outputs.grammar");
+  refused(
+      {{"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", {{"type", 7}}}}}}}
+      },
+      "response_format.json_schema.schema"
+  );
+  refused({{"response_format", {{"type", "json_schema"}}}}, "response_format.json_schema");
+  refused({{"response_format", {{"type", "xml"}}}}, "response_format.type");
+  refused({{"guided_choice", Json::array()}}, "guided_choice");
+  refused({{"guided_regex", "a"}, {"guided_choice", {"b"}}}, "guided_choice");
 }
 
 TEST_F(ChatCompletionsTest, TakesWhatClientsSendByDefault) {

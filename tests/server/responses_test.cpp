@@ -119,12 +119,28 @@ TEST_F(ResponsesTest, TakesInstructionsAndItems) {
   EXPECT_EQ(answer.json()["usage"]["input_tokens"], tokenizer().encode(prompt, false).size());
 }
 
+TEST_F(ResponsesTest, HoldsTheAnswerToItsFormat) {
+  Json body = hello();
+  body["max_output_tokens"] = 100;
+  body["text"] = Json::parse(R"({"format": {"type": "json_schema", "name": "n", "schema": {
+    "type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "boolean"}}}})");
+
+  const Answer answer = server_->post(kPath, body);
+
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const std::string text = answer.json()["output"][0]["content"][0]["text"];
+  const Json pair = Json::parse(text);
+  ASSERT_EQ(pair.size(), 2U) << text;
+  EXPECT_TRUE(pair[0].is_boolean() && pair[1].is_boolean()) << text;
+  body["text"]["format"] = {{"type", "json_schema"}, {"schema", 7}};
+  expect_error(server_->post(kPath, body), 400, "invalid_type", "text.format.schema");
+}
+
 TEST_F(ResponsesTest, RefusesByNameWhatItDoesNotDo) {
   const std::vector<std::pair<std::string, Json>> refused = {
       {"previous_response_id", "resp_1"},
       {"background", true},
       {"tools", Json::array({{{"type", "web_search"}}})},
-      {"text", {{"format", {{"type", "json_object"}}}}},
   };
   for (const auto& [name, value] : refused) {
     Json body = hello();

@@ -1,30 +1,22 @@
-// What would constrain an answer's form: response_format, grammars and tools. They are refused by
-// name, since an answer that ignores them would be worse than none.
+// What a client may say of an answer's form: response_format and the names that other servers have
+// for the same. Tools are refused by name, since an answer that ignored them would be worse than
+// none.
 #pragma once
 
-#include "server/api/field.h"
+#include "server/api/generation_fields.h"
 
 namespace trellis::server {
 
-template <typename T>
-Fields<T> constraint_fields() {
-  const std::string no_grammar = "this version does not constrain the form of answers";
-  const std::string no_tools = "this version does not call tools";
-  return {
-      neutral_field<T>("response_format", {{{"type", "text"}}}, no_grammar),
-      neutral_field<T>("guided_json", {}, no_grammar),
-      neutral_field<T>("guided_regex", {}, no_grammar),
-      neutral_field<T>("guided_choice", {}, no_grammar),
-      neutral_field<T>("guided_grammar", {}, no_grammar),
-      neutral_field<T>("structured_outputs", {}, no_grammar),
-      neutral_field<T>("json_schema", {}, no_grammar),
-      neutral_field<T>("regex_pattern", {}, no_grammar),
-      neutral_field<T>("grammar_string", {}, no_grammar),
-      neutral_field<T>("tools", {Json::array()}, no_tools),
-      neutral_field<T>("tool_choice", {"none", "auto"}, no_tools),
-      neutral_field<T>("functions", {Json::array()}, no_tools),
-      neutral_field<T>("function_call", {"none", "auto"}, no_tools),
-  };
-}
+/// Those of chat and plain completions.
+Fields<GenerationFields> constraint_fields();
+
+/// What "response_format" and its like hold: {"type": "text", "json_object" or "json_schema"}, and
+/// for the last a schema, in its member "json_schema" if that is said to hold it.
+enum class SchemaPlace : uint8_t { kInMember, kBesideType };
+std::optional<ApiError> read_answer_format(
+    const Json& value, const std::string& path, SchemaPlace place, GenerationFields& target
+);
+/// The JSON schema of such a value.
+Json answer_format_schema(SchemaPlace place);
 
 }  // namespace trellis::server

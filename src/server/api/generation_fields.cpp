@@ -70,7 +70,7 @@ Fields<G> make_fields() {
       "skip_special_tokens", {true}, "special tokens are never part of the answer's text"
   ));
   fields.push_back(neutral_field<G>("truncate_prompt_tokens", {}, "shorten the prompt yourself"));
-  return fields + constraint_fields<G>();
+  return fields + constraint_fields();
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ struct StreamOptions {
 struct GenerationFields {
   std::optional<std::string> model;  // as the client calls it; none: the one that is loaded
   SamplingFields sampling;
-  Request request;  // all but its prompt and its sampling
+  Request request;            // all but its prompt and its sampling
+  std::string grammar_field;  // by which the client asked for request.grammar, if it did
   int num_choices = 1;
   bool stream = false;
   StreamOptions stream_options;

@@ -1,5 +1,7 @@
 #include "server/api/responses_request.h"
 
+#include "server/api/constraint_fields.h"
+
 namespace trellis::server {
 namespace {
 
@@ -106,6 +108,17 @@ std::optional<ApiError> read_reasoning(const Json& value, const std::string& pat
   return std::nullopt;
 }
 
+/// "text", which says in "format" what the answer must look like.
+std::optional<ApiError> read_text(const Json& value, const std::string& path, R& request) {
+  static const Fields<GenerationFields> fields = {
+      {"format", answer_format_schema(SchemaPlace::kBesideType),
+       [](const Json& format, const std::string& format_path, GenerationFields& target) {
+         return read_answer_format(format, format_path, SchemaPlace::kBesideType, target);
+       }}
+  };
+  return read_fields(value, path, fields, request.generation);
+}
+
 Fields<R> make_fields() {
   using G = GenerationFields;
   const Fields<Request> of_request = {
@@ -133,10 +146,12 @@ Fields<R> make_fields() {
   fields.push_back(neutral_field<R>("truncation", {"disabled"}, "shorten the input yourself"));
   fields.push_back(neutral_field<R>("include", {Json::array()}, "there is nothing to include"));
   fields.push_back(neutral_field<R>("top_logprobs", {0}, "use /v1/chat/completions for them"));
-  fields.push_back(neutral_field<R>(
-      "text", {Json::object(), {{"format", {{"type", "text"}}}}},
-      "this version does not constrain the form of answers"
-  ));
+  fields.push_back(
+      {"text",
+       {{"type", "object"},
+        {"properties", {{"format", answer_format_schema(SchemaPlace::kBesideType)}}}},
+       read_text}
+  );
   const std::string no_tools = "this version does not call tools";
   fields.push_back(neutral_field<R>("tools", {Json::array()}, no_tools));
   fields.push_back(neutral_field<R>("tool_choice", {"none", "auto"}, no_tools));

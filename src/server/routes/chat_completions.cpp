@@ -111,8 +111,10 @@ Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest&
   if (!model.ok()) return model.error();
   Result<std::vector<int32_t>> prompt = chat_prompt_ids(engine, chat.value().prompt);
   if (!prompt.ok()) return prompt.error();
-  auto answers =
-      AnswerSet::submit(engine, requests_for(generation, std::move(prompt).value()), "messages");
+  auto answers = AnswerSet::submit(
+      engine, requests_for(generation, std::move(prompt).value()), "messages",
+      generation.grammar_field
+  );
   if (!answers.ok()) return answers.error();
 
   const auto num_choices = static_cast<size_t>(generation.num_choices);

@@ -131,7 +131,8 @@ Result<Outcome> completions(const ServerContext& context, const ApiRequest& requ
     }
     if (completion.echo) echoes.push_back(prompt_text(engine.tokenizer(), prompt));
   }
-  auto answers = AnswerSet::submit(engine, std::move(requests), "prompt");
+  auto answers =
+      AnswerSet::submit(engine, std::move(requests), "prompt", completion.generation.grammar_field);
   if (!answers.ok()) return answers.error();
 
   const auto choices_per_prompt = static_cast<size_t>(completion.generation.num_choices);

@@ -152,7 +152,8 @@ Result<Outcome> messages(const ServerContext& context, const ApiRequest& request
   Prepared& message = prepared.value();
   const GenerationFields& generation = message.request.generation;
   auto answers = AnswerSet::submit(
-      context.engine, requests_for(generation, std::move(message.prompt_ids)), "messages"
+      context.engine, requests_for(generation, std::move(message.prompt_ids)), "messages",
+      generation.grammar_field
   );
   if (!answers.ok()) return messages_error(answers.error());
   MessagesFormat format(random_id("msg_"), message.model);

@@ -163,8 +163,9 @@ Result<Outcome> responses(const ServerContext& context, const ApiRequest& reques
     if (error.parameter == "messages") error.parameter = "input";
     return error;
   }
-  auto answers =
-      AnswerSet::submit(engine, requests_for(generation, std::move(prompt).value()), "input");
+  auto answers = AnswerSet::submit(
+      engine, requests_for(generation, std::move(prompt).value()), "input", generation.grammar_field
+  );
   if (!answers.ok()) return answers.error();
   auto format =
       std::make_unique<ResponsesFormat>(make_head(context, "resp_", model.value()), parsed.value());

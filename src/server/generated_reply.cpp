@@ -5,13 +5,10 @@ namespace {
 
 class WholeReply final : public PendingReply {
  public:
-  WholeReply(
-      AnswerSet answers, size_t choices_per_prompt, FormatReply format, FormatError format_error
-  )
+  WholeReply(AnswerSet answers, size_t choices_per_prompt, std::unique_ptr<ReplyFormat> format)
       : answers_(std::move(answers)),
         counter_(choices_per_prompt),
         format_(std::move(format)),
-        format_error_(format_error),
         complete_(answers_.size()) {}
 
   void on_ready(std::function<void()> wake) override { answers_.on_ready(wake); }
@@ -25,7 +22,7 @@ class WholeReply final : public PendingReply {
         answers_ = AnswerSet();  // the others are of no use any more
         Reply reply;
         reply.status = error->status;
-        reply.body = format_error_(*error);
+        reply.body = format_->whole_error(*error);
         return reply;
       }
       complete_[choice].append(std::move(event));
@@ -33,7 +30,7 @@ class WholeReply final : public PendingReply {
     if (!answers_.finished()) return std::nullopt;
     sent_ = true;
     Reply reply;
-    reply.body = format_(complete_, counter_.figures());
+    reply.body = format_->whole(complete_, counter_.figures());
     reply.figures = counter_.figures();
     return reply;
   }
@@ -41,15 +38,14 @@ class WholeReply final : public PendingReply {
  private:
   AnswerSet answers_;
   FigureCounter counter_;
-  FormatReply format_;
-  FormatError format_error_;
+  std::unique_ptr<ReplyFormat> format_;
   std::vector<Event> complete_;  // by choice
   bool sent_ = false;
 };
 
 class StreamedReply final : public ReplyStream {
  public:
-  StreamedReply(AnswerSet answers, size_t choices_per_prompt, std::unique_ptr<StreamFormat> format)
+  StreamedReply(AnswerSet answers, size_t choices_per_prompt, std::unique_ptr<ReplyFormat> format)
       : answers_(std::move(answers)), counter_(choices_per_prompt), format_(std::move(format)) {}
 
   void on_ready(std::function<void()> wake) override {
@@ -84,7 +80,7 @@ class StreamedReply final : public ReplyStream {
  private:
   AnswerSet answers_;
   FigureCounter counter_;
-  std::unique_ptr<StreamFormat> format_;
+  std::unique_ptr<ReplyFormat> format_;
   bool begun_ = false;
   bool finished_ = false;
 };
@@ -107,18 +103,15 @@ void FigureCounter::count(size_t choice, const Event& event) {
   if (decode_s_ > 0.0) figures_.tokens_per_s = static_cast<double>(decode_steps_) / decode_s_;
 }
 
-std::unique_ptr<PendingReply> whole_reply(
-    AnswerSet answers, size_t choices_per_prompt, FormatReply format, FormatError format_error
+Outcome generated_reply(
+    AnswerSet answers, size_t choices_per_prompt, bool streams, std::unique_ptr<ReplyFormat> format
 ) {
-  return std::make_unique<WholeReply>(
-      std::move(answers), choices_per_prompt, std::move(format), format_error
-  );
-}
-
-std::unique_ptr<ReplyStream> streamed_reply(
-    AnswerSet answers, size_t choices_per_prompt, std::unique_ptr<StreamFormat> format
-) {
-  return std::make_unique<StreamedReply>(std::move(answers), choices_per_prompt, std::move(format));
+  if (streams) {
+    return std::make_unique<StreamedReply>(
+        std::move(answers), choices_per_prompt, std::move(format)
+    );
+  }
+  return std::make_unique<WholeReply>(std::move(answers), choices_per_prompt, std::move(format));
 }
 
 std::string sse_event(const std::string& data) {

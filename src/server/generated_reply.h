@@ -33,23 +33,16 @@ class FigureCounter {
   AnswerFigures figures_;
 };
 
-/// Makes the document of a reply from complete answers, in the order of the choices.
-using FormatReply =
-    std::function<std::string(const std::vector<Event>& answers, const AnswerFigures& figures)>;
-
-/// Makes the document of an error.
-using FormatError = std::string (*)(const ApiError& error);
-
-/// The reply when all answers are complete. One that fails makes it an error.
-std::unique_ptr<PendingReply> whole_reply(
-    AnswerSet answers, size_t choices_per_prompt, FormatReply format,
-    FormatError format_error = error_body
-);
-
-/// Writes the parts of a stream as server-sent events.
-class StreamFormat {
+/// Writes what the engine generates, as one document or as server-sent events.
+class ReplyFormat {
  public:
-  virtual ~StreamFormat() = default;
+  virtual ~ReplyFormat() = default;
+
+  /// The document of complete answers, in the order of the choices.
+  virtual std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) = 0;
+  /// The document in its place when an answer has failed.
+  virtual std::string whole_error(const ApiError& error) { return error_body(error); }
+
   virtual std::string begin() = 0;
   /// Empty where the event has nothing to show.
   virtual std::string part(size_t choice, const Event& event) = 0;
@@ -58,8 +51,10 @@ class StreamFormat {
   virtual std::string error(const ApiError& error) = 0;
 };
 
-std::unique_ptr<ReplyStream> streamed_reply(
-    AnswerSet answers, size_t choices_per_prompt, std::unique_ptr<StreamFormat> format
+/// The reply when all answers are complete, or as they come. choices_per_prompt: so many
+/// neighbouring choices have one prompt.
+Outcome generated_reply(
+    AnswerSet answers, size_t choices_per_prompt, bool streams, std::unique_ptr<ReplyFormat> format
 );
 
 /// One server-sent event: "data: ...\n\n". The data are one line.

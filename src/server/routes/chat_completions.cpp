@@ -1,9 +1,7 @@
 // POST /v1/chat/completions
-#include "server/api/answer_json.h"
 #include "server/api/chat_request.h"
 #include "server/api/logprob_json.h"
-#include "server/error_reply.h"
-#include "server/generated_reply.h"
+#include "server/chunk_format.h"
 #include "server/prompt.h"
 #include "server/routes/endpoints.h"
 
@@ -11,26 +9,26 @@ namespace trellis::server {
 namespace {
 
 /// Choices of answers, whole and in parts.
-class ChatFormat final : public StreamFormat {
+class ChatFormat final : public ChunkFormat {
  public:
   ChatFormat(AnswerHead head, const Tokenizer& tokenizer, const ChatRequest& request)
-      : head_(std::move(head)),
+      : ChunkFormat(
+            std::move(head), "chat.completion.chunk",
+            request.generation.stream_options.include_usage
+        ),
         tokenizer_(&tokenizer),
         num_choices_(static_cast<size_t>(request.generation.num_choices)),
-        logprobs_(request.logprobs),
-        include_usage_(request.generation.stream_options.include_usage) {}
+        logprobs_(request.logprobs) {}
 
-  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) const {
-    OrderedJson document = head_json(head_, "chat.completion");
-    document["choices"] = OrderedJson::array();
+  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
+    OrderedJson choices = OrderedJson::array();
     for (size_t i = 0; i < answers.size(); ++i) {
       OrderedJson message = {
           {"role", "assistant"}, {"content", answers[i].text}, {"refusal", nullptr}
       };
-      document["choices"].push_back(choice(i, "message", std::move(message), answers[i]));
+      choices.push_back(choice(i, "message", std::move(message), answers[i]));
     }
-    document["usage"] = usage_json(figures);
-    return to_text(document);
+    return document("chat.completion", std::move(choices), figures);
   }
 
   std::string begin() override {
@@ -56,22 +54,7 @@ class ChatFormat final : public StreamFormat {
     return events;
   }
 
-  std::string end(const AnswerFigures& figures) override {
-    std::string events;
-    if (include_usage_) {
-      OrderedJson document = head_json(head_, kChunk);
-      document["choices"] = OrderedJson::array();
-      document["usage"] = usage_json(figures);
-      events = sse_event(to_text(document));
-    }
-    return events + sse_event("[DONE]");
-  }
-
-  std::string error(const ApiError& error) override { return sse_event(error_body(error)); }
-
  private:
-  static constexpr const char* kChunk = "chat.completion.chunk";
-
   /// content: the message or the delta.
   OrderedJson choice(size_t index, const char* key, OrderedJson content, const Event& event) const {
     OrderedJson json = {{"index", index}};
@@ -84,18 +67,9 @@ class ChatFormat final : public StreamFormat {
     return json;
   }
 
-  std::string chunk(OrderedJson choice) const {
-    OrderedJson document = head_json(head_, kChunk);
-    document["choices"] = OrderedJson::array({std::move(choice)});
-    if (include_usage_) document["usage"] = nullptr;
-    return sse_event(to_text(document));
-  }
-
-  AnswerHead head_;
   const Tokenizer* tokenizer_;
   size_t num_choices_;
   bool logprobs_;
-  bool include_usage_;
 };
 
 }  // namespace
@@ -117,21 +91,12 @@ Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest&
   );
   if (!answers.ok()) return answers.error();
 
-  const auto num_choices = static_cast<size_t>(generation.num_choices);
-  ChatFormat format(
-      make_head(context, "chatcmpl-", model.value()), engine.tokenizer(), chat.value()
+  return generated_reply(
+      std::move(answers).value(), static_cast<size_t>(generation.num_choices), generation.stream,
+      std::make_unique<ChatFormat>(
+          make_head(context, "chatcmpl-", model.value()), engine.tokenizer(), chat.value()
+      )
   );
-  if (generation.stream) {
-    return Outcome(streamed_reply(
-        std::move(answers).value(), num_choices, std::make_unique<ChatFormat>(std::move(format))
-    ));
-  }
-  return Outcome(whole_reply(
-      std::move(answers).value(), num_choices,
-      [format = std::move(format)](const auto& complete, const AnswerFigures& figures) {
-        return format.whole(complete, figures);
-      }
-  ));
 }
 
 }  // namespace trellis::server

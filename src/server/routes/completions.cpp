@@ -1,9 +1,7 @@
 // POST /v1/completions
-#include "server/api/answer_json.h"
 #include "server/api/completion_request.h"
 #include "server/api/logprob_json.h"
-#include "server/error_reply.h"
-#include "server/generated_reply.h"
+#include "server/chunk_format.h"
 #include "server/routes/endpoints.h"
 
 namespace trellis::server {
@@ -12,29 +10,26 @@ namespace {
 constexpr const char* kObject = "text_completion";
 
 /// Choices of answers, whole and in parts. Choices of one prompt are neighbours.
-class CompletionFormat final : public StreamFormat {
+class CompletionFormat final : public ChunkFormat {
  public:
   /// echoes: what stands before the answer, by prompt; empty: nothing does.
   CompletionFormat(
       AnswerHead head, const Tokenizer& tokenizer, const CompletionRequest& request,
       std::vector<std::string> echoes
   )
-      : head_(std::move(head)),
+      : ChunkFormat(std::move(head), kObject, request.generation.stream_options.include_usage),
         tokenizer_(&tokenizer),
         choices_per_prompt_(static_cast<size_t>(request.generation.num_choices)),
         logprobs_(request.generation.request.logprobs >= 0),
-        include_usage_(request.generation.stream_options.include_usage),
         echoes_(std::move(echoes)),
         text_offsets_(request.prompts.size() * choices_per_prompt_) {}
 
-  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) {
-    OrderedJson document = head_json(head_, kObject);
-    document["choices"] = OrderedJson::array();
+  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
+    OrderedJson choices = OrderedJson::array();
     for (size_t i = 0; i < answers.size(); ++i) {
-      document["choices"].push_back(choice(i, echo_of(i) + answers[i].text, answers[i]));
+      choices.push_back(choice(i, echo_of(i) + answers[i].text, answers[i]));
     }
-    document["usage"] = usage_json(figures);
-    return to_text(document);
+    return document(kObject, std::move(choices), figures);
   }
 
   std::string begin() override {
@@ -50,19 +45,6 @@ class CompletionFormat final : public StreamFormat {
     return chunk(choice(index, event.text, event));
   }
 
-  std::string end(const AnswerFigures& figures) override {
-    std::string events;
-    if (include_usage_) {
-      OrderedJson document = head_json(head_, kObject);
-      document["choices"] = OrderedJson::array();
-      document["usage"] = usage_json(figures);
-      events = sse_event(to_text(document));
-    }
-    return events + sse_event("[DONE]");
-  }
-
-  std::string error(const ApiError& error) override { return sse_event(error_body(error)); }
-
  private:
   std::string echo_of(size_t index) const {
     return echoes_.empty() ? "" : echoes_[index / choices_per_prompt_];
@@ -77,18 +59,9 @@ class CompletionFormat final : public StreamFormat {
     return json;
   }
 
-  std::string chunk(OrderedJson choice) const {
-    OrderedJson document = head_json(head_, kObject);
-    document["choices"] = OrderedJson::array({std::move(choice)});
-    if (include_usage_) document["usage"] = nullptr;
-    return sse_event(to_text(document));
-  }
-
-  AnswerHead head_;
   const Tokenizer* tokenizer_;
   size_t choices_per_prompt_;
   bool logprobs_;
-  bool include_usage_;
   std::vector<std::string> echoes_;    // [prompts]
   std::vector<int64_t> text_offsets_;  // [choices], in characters
 };
@@ -135,20 +108,14 @@ Result<Outcome> completions(const ServerContext& context, const ApiRequest& requ
       AnswerSet::submit(engine, std::move(requests), "prompt", completion.generation.grammar_field);
   if (!answers.ok()) return answers.error();
 
-  const auto choices_per_prompt = static_cast<size_t>(completion.generation.num_choices);
-  auto format = std::make_unique<CompletionFormat>(
-      make_head(context, "cmpl-", model.value()), engine.tokenizer(), completion, std::move(echoes)
+  return generated_reply(
+      std::move(answers).value(), static_cast<size_t>(completion.generation.num_choices),
+      completion.generation.stream,
+      std::make_unique<CompletionFormat>(
+          make_head(context, "cmpl-", model.value()), engine.tokenizer(), completion,
+          std::move(echoes)
+      )
   );
-  if (completion.generation.stream) {
-    return Outcome(streamed_reply(std::move(answers).value(), choices_per_prompt, std::move(format))
-    );
-  }
-  return Outcome(whole_reply(
-      std::move(answers).value(), choices_per_prompt,
-      [format = std::shared_ptr(std::move(format))](
-          const auto& complete, const AnswerFigures& figures
-      ) { return format->whole(complete, figures); }
-  ));
 }
 
 }  // namespace trellis::server

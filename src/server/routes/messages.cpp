@@ -50,12 +50,13 @@ OrderedJson stop_json(const Event& event) {
   return json;
 }
 
-class MessagesFormat final : public StreamFormat {
+class MessagesFormat final : public ReplyFormat {
  public:
   MessagesFormat(std::string id, std::string model)
       : id_(std::move(id)), model_(std::move(model)) {}
 
-  std::string whole(const Event& answer, const AnswerFigures& figures) const {
+  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
+    const Event& answer = answers[0];
     return to_text(message(
         OrderedJson::array({{{"type", "text"}, {"text", answer.text}}}), answer,
         messages_usage(figures.prompt_tokens, figures.cached_tokens, figures.answer_tokens)
@@ -98,6 +99,8 @@ class MessagesFormat final : public StreamFormat {
            named_event({{"type", "message_delta"}, {"delta", stop_}, {"usage", usage}}) +
            named_event({{"type", "message_stop"}});
   }
+
+  std::string whole_error(const ApiError& error) override { return messages_error_body(error); }
 
   std::string error(const ApiError& error) override {
     return "event: error\n" + sse_event(messages_error_body(error));
@@ -156,19 +159,10 @@ Result<Outcome> messages(const ServerContext& context, const ApiRequest& request
       generation.grammar_field
   );
   if (!answers.ok()) return messages_error(answers.error());
-  MessagesFormat format(random_id("msg_"), message.model);
-  if (generation.stream) {
-    return Outcome(streamed_reply(
-        std::move(answers).value(), 1, std::make_unique<MessagesFormat>(std::move(format))
-    ));
-  }
-  return Outcome(whole_reply(
-      std::move(answers).value(), 1,
-      [format = std::move(format)](const auto& complete, const AnswerFigures& figures) {
-        return format.whole(complete[0], figures);
-      },
-      messages_error_body
-  ));
+  return generated_reply(
+      std::move(answers).value(), 1, generation.stream,
+      std::make_unique<MessagesFormat>(random_id("msg_"), message.model)
+  );
 }
 
 Result<Outcome> count_message_tokens(const ServerContext& context, const ApiRequest& request) {

@@ -28,7 +28,7 @@ const char* status_of(const Event& event) {
   return event.finish_reason == FinishReason::kLength ? "incomplete" : "completed";
 }
 
-class ResponsesFormat final : public StreamFormat {
+class ResponsesFormat final : public ReplyFormat {
  public:
   ResponsesFormat(AnswerHead head, const ResponsesRequest& request)
       : head_(std::move(head)),
@@ -38,7 +38,8 @@ class ResponsesFormat final : public StreamFormat {
     if (request.generation.request.max_tokens) max_tokens_ = *request.generation.request.max_tokens;
   }
 
-  std::string whole(const Event& answer, const AnswerFigures& figures) const {
+  std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
+    const Event& answer = answers[0];
     const char* status = status_of(answer);
     return to_text(response(
         status, OrderedJson::array({item(status, OrderedJson::array({output_part(answer.text)}))}),
@@ -167,17 +168,10 @@ Result<Outcome> responses(const ServerContext& context, const ApiRequest& reques
       engine, requests_for(generation, std::move(prompt).value()), "input", generation.grammar_field
   );
   if (!answers.ok()) return answers.error();
-  auto format =
-      std::make_unique<ResponsesFormat>(make_head(context, "resp_", model.value()), parsed.value());
-  if (generation.stream) {
-    return Outcome(streamed_reply(std::move(answers).value(), 1, std::move(format)));
-  }
-  return Outcome(whole_reply(
-      std::move(answers).value(), 1,
-      [format = std::shared_ptr(std::move(format))](
-          const auto& complete, const AnswerFigures& figures
-      ) { return format->whole(complete[0], figures); }
-  ));
+  return generated_reply(
+      std::move(answers).value(), 1, generation.stream,
+      std::make_unique<ResponsesFormat>(make_head(context, "resp_", model.value()), parsed.value())
+  );
 }
 
 }  // namespace trellis::server

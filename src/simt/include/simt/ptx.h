@@ -220,7 +220,6 @@ constexpr int dp4a_u32_s32(uint32_t a, uint32_t b, int c) {
   return static_cast<int>(sum);
 }
 
-// Launches follow each other without overlap here.
 inline void cluster_barrier(const simt::Where& where = simt::Where::current()) {
   simt::meet_cluster(where);
 }
@@ -231,6 +230,7 @@ inline void store_cluster_shared(
   simt::store_in_cluster(address, rank, value, where);
 }
 
+// Launches follow each other without overlap here.
 inline void dependents_launch() {}
 inline void dependencies_wait() {}
 

@@ -6,7 +6,6 @@
 namespace trellis::server {
 namespace {
 
-constexpr size_t kMostMessages = 16384;
 constexpr size_t kMostTextCharacters = 64u << 20;
 constexpr size_t kMostNameCharacters = 256;
 constexpr size_t kMostToolCalls = 128;
@@ -199,18 +198,9 @@ OrderedJson to_json(Message message) {
 std::optional<ApiError> read_messages(
     const Json& value, const std::string& path, ChatPrompt& prompt
 ) {
-  if (!value.is_array()) return wrong_type(path, "an array of messages", value);
-  if (value.empty()) return invalid_value(path, path + " is empty; send at least one message");
-  if (value.size() > kMostMessages) {
-    return invalid_value(
-        path,
-        fmt::format("{} has {} items; at most {} are allowed", path, value.size(), kMostMessages)
-    );
-  }
-  for (size_t i = 0; i < value.size(); ++i) {
-    if (auto error = read_message(value[i], join_path(path, i), prompt.messages)) return error;
-  }
-  return std::nullopt;
+  return read_each_message(value, path, [&](const Json& message, const std::string& place) {
+    return read_message(message, place, prompt.messages);
+  });
 }
 
 std::optional<ApiError> read_variables(
@@ -275,6 +265,24 @@ Fields<ChatPrompt> make_fields() {
 }
 
 }  // namespace
+
+std::optional<ApiError> read_each_message(
+    const Json& value, const std::string& path,
+    const std::function<std::optional<ApiError>(const Json&, const std::string&)>& read
+) {
+  if (!value.is_array()) return wrong_type(path, "an array of messages", value);
+  if (value.empty()) return invalid_value(path, path + " is empty; send at least one message");
+  if (value.size() > kMostMessages) {
+    return invalid_value(
+        path,
+        fmt::format("{} has {} items; at most {} are allowed", path, value.size(), kMostMessages)
+    );
+  }
+  for (size_t i = 0; i < value.size(); ++i) {
+    if (auto error = read(value[i], join_path(path, i))) return error;
+  }
+  return std::nullopt;
+}
 
 std::optional<ApiError> read_message(
     const Json& value, const std::string& path, OrderedJson& messages

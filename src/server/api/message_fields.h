@@ -5,6 +5,8 @@
 #include "server/api/field.h"
 #include "text/chat_template.h"
 
+#include <functional>
+
 namespace trellis::server {
 
 /// What a chat template is given.
@@ -18,6 +20,14 @@ struct ChatPrompt {
 
 /// messages, chat_template_kwargs, add_generation_prompt, continue_final_message and relatives.
 const Fields<ChatPrompt>& chat_prompt_fields();
+
+inline constexpr size_t kMostMessages = 16384;
+
+/// Reads an array of messages, neither empty nor too long, each with read(value, path).
+std::optional<ApiError> read_each_message(
+    const Json& value, const std::string& path,
+    const std::function<std::optional<ApiError>(const Json&, const std::string&)>& read
+);
 
 /// Reads one message and appends it. `path`: of the message.
 std::optional<ApiError> read_message(

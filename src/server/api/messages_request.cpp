@@ -5,7 +5,6 @@ namespace {
 
 using M = MessagesRequest;
 
-constexpr size_t kMostMessages = 16384;
 constexpr size_t kMostTextCharacters = 64u << 20;
 
 /// One block of content, whatever its type.
@@ -153,22 +152,15 @@ void add_message(Message message, OrderedJson& messages) {
 }
 
 std::optional<ApiError> read_messages(const Json& value, const std::string& path, M& request) {
-  if (!value.is_array()) return wrong_type(path, "an array of messages", value);
-  if (value.empty()) return invalid_value(path, path + " is empty; send at least one message");
-  if (value.size() > kMostMessages) {
-    return invalid_value(
-        path,
-        fmt::format("{} has {} items; at most {} are allowed", path, value.size(), kMostMessages)
-    );
-  }
-  for (size_t i = 0; i < value.size(); ++i) {
-    Message message;
-    if (auto error = read_fields(value[i], join_path(path, i), message_fields(), message)) {
-      return error;
-    }
-    add_message(std::move(message), request.prompt.messages);
-  }
-  return std::nullopt;
+  return read_each_message(
+      value, path,
+      [&](const Json& one, const std::string& place) -> std::optional<ApiError> {
+        Message message;
+        if (auto error = read_fields(one, place, message_fields(), message)) return error;
+        add_message(std::move(message), request.prompt.messages);
+        return std::nullopt;
+      }
+  );
 }
 
 Fields<M> make_fields(bool max_tokens_is_required) {

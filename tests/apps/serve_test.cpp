@@ -3,14 +3,13 @@
 #include "apps/model_copy.h"
 #include "apps/run_program.h"
 #include "apps/server_program.h"
+#include "base/temporary_directory.h"
 #include "server/raw_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 
 namespace trellis {
 namespace {
@@ -56,19 +55,11 @@ TEST(Serve, EndsAtOnceOnASecondSignal) {
 
 class ServeFiles : public testing::Test {
  protected:
-  ServeFiles() {
-    std::string pattern = testing::TempDir() + "serve_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~ServeFiles() override { std::filesystem::remove_all(folder_); }
-
   std::string write(const char* name, const std::string& text) const {
-    const std::string path = (folder_ / name).string();
-    std::ofstream(path) << text;
-    return path;
+    return folder_.write(name, text).string();
   }
 
-  std::filesystem::path folder_;
+  TemporaryDirectory folder_;
 };
 
 TEST_F(ServeFiles, ConfigurationSetsWhatTheCommandLineDoesNot) {
@@ -115,7 +106,7 @@ TEST_F(ServeFiles, ConfigurationErrorsNameTheLine) {
 
 TEST_F(ServeFiles, WrongAddressesAndKeysAreRefusedBeforeTheModelIsLoaded) {
   const std::string keys = write("keys.txt", "user secret\n");
-  const std::string no_model = (folder_ / "none").string();
+  const std::string no_model = (folder_.path() / "none").string();
   const auto refusal = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"serve", "-m", no_model});
     return run_program(arguments);

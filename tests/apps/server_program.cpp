@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -31,9 +30,7 @@ std::string read_line(int descriptor) {
 }  // namespace
 
 ServerProgram::ServerProgram(const std::vector<std::string>& arguments) {
-  std::string pattern = testing::TempDir() + "serve_log_XXXXXX";
-  const int log = mkstemp(pattern.data());
-  log_file_ = pattern;
+  const int log = open(log_file_.c_str(), O_WRONLY | O_CREAT, 0600);
   int out[2];
   EXPECT_EQ(pipe(out), 0);
   std::vector<std::string> words = {TRELLIS_PROGRAM, "serve", "--port", "0"};
@@ -66,7 +63,6 @@ ServerProgram::~ServerProgram() {
     signal(SIGKILL);
     wait();
   }
-  std::filesystem::remove(log_file_);
 }
 
 void ServerProgram::signal(int number) const {

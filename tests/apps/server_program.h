@@ -1,6 +1,8 @@
 // `trellis serve` running beside the test, as a user would start it.
 #pragma once
 
+#include "base/temporary_directory.h"
+
 #include <sys/types.h>
 
 #include <cstdint>
@@ -29,7 +31,8 @@ class ServerProgram {
 
  private:
   pid_t process_ = -1;
-  std::string log_file_;
+  TemporaryDirectory folder_;
+  std::string log_file_ = (folder_.path() / "log").string();
   std::string first_line_;
   uint16_t port_ = 0;
 };

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "server/api_key.h"
 #include "server/http_server.h"
 #include "server/raw_client.h"
@@ -161,13 +162,6 @@ TEST(ApiKey, NamesTheLineThatIsWrong) {
 
 class KeyFileTest : public testing::Test {
  protected:
-  KeyFileTest()
-      : path_(
-            std::filesystem::path(testing::TempDir()) /
-            (std::string("keys_") + testing::UnitTest::GetInstance()->current_test_info()->name())
-        ) {}
-  ~KeyFileTest() override { std::filesystem::remove(path_); }
-
   /// As an editor or a deployment does: the file is replaced whole.
   void write(const std::string& text) {
     const std::string next = path_.string() + ".next";
@@ -175,7 +169,8 @@ class KeyFileTest : public testing::Test {
     std::filesystem::rename(next, path_);
   }
 
-  std::filesystem::path path_;
+  TemporaryDirectory folder_;
+  std::filesystem::path path_ = folder_.path() / "keys";
 };
 
 TEST_F(KeyFileTest, IsReadAgainWhenItChanges) {

@@ -1,5 +1,6 @@
 // What else than TCP in clear a request may come by.
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "server/http_server.h"
 #include "server/raw_client.h"
 #include "server/scripted_replies.h"
@@ -26,18 +27,11 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-/// A folder that is removed with what is in it.
 class CarrierTest : public testing::Test {
  protected:
-  CarrierTest() {
-    std::string pattern = testing::TempDir() + "trellis_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~CarrierTest() override { std::filesystem::remove_all(folder_); }
+  std::string path(const char* name) const { return (folder_.path() / name).string(); }
 
-  std::string path(const char* name) const { return (folder_ / name).string(); }
-
-  std::filesystem::path folder_;
+  TemporaryDirectory folder_;
 };
 
 using UnixSocket = CarrierTest;

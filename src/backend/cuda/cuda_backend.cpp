@@ -184,7 +184,7 @@ class CudaBackend final : public Backend {
     return {
         device.multiProcessorCount, static_cast<int64_t>(device.sharedMemPerBlockOptin),
         slice_bytes(static_cast<int64_t>(device.totalGlobalMem)),
-        has_wgmma(device.major, device.minor)
+        has_wgmma(device.major, device.minor), device.major >= 9
     };
   }
 

@@ -28,7 +28,7 @@ bool has_whole_outputs(const Exl3Matrix& matrix) {
 CudaOps::Pass CudaOps::normed_pass(const ResidualStream& stream, Layers layers) const {
   const int64_t dim = stream.x.row_size();
   const Pass pass = pass_over(layers, stream.x.rows());
-  const bool is_held = !pass.by_wgmma || dim <= kMostNormStageNumbers;
+  const bool is_held = !pass.is_staged || dim <= kMostNormStageNumbers;
   return pass && is_held && layers[0]->exl3().padded_in() == dim ? pass : Pass{};
 }
 
@@ -47,13 +47,13 @@ CudaOps::Inputs CudaOps::round_normed(
   problem.epsilon = norm.epsilon;
   problem.rows = rows;
   problem.dim = stream.x.row_size();
-  problem.row_ctas = row_ctas(rows);
+  problem.row_ctas = row_ctas(limits_, rows);
   TRELLIS_CHECK_EQ(norm.weight.numel(), problem.dim, "one weight per number of a row");
   problem.num_matrices = static_cast<int>(layers.size());
   Inputs inputs = room_for_inputs(layers, rows, pass);
   for (size_t i = 0; i < layers.size(); ++i) {
     problem.suh[i] = layers[i]->exl3().suh;
-    if (!pass.by_wgmma) {
+    if (!pass.is_staged) {
       const Shape blocks = {rows, inputs.quantized[i].stride / exl3::kHadamardBlock};
       const Tensor squares = workspace_.tensor(blocks, DType::kFloat32);
       inputs.quantized[i].norm = {
@@ -63,7 +63,7 @@ CudaOps::Inputs CudaOps::round_normed(
     problem.out[i] = inputs.quantized[i];
     problem.staged[i] = inputs.staged[i];
   }
-  pass.by_wgmma ? exl3_norm_stage(stream_, problem) : exl3_norm_quantize(stream_, problem);
+  pass.is_staged ? exl3_norm_stage(stream_, problem) : exl3_norm_quantize(stream_, problem);
   stream.has_addend = false;
   stream.unfinished = nullptr;
   return inputs;
@@ -74,7 +74,7 @@ CudaOps::Inputs CudaOps::room_for_stream_input(
 ) {
   const CudaLinear* layers[] = {&layer};
   Inputs inputs = room_for_inputs(layers, stream.x.rows(), pass);
-  if (!pass.by_wgmma) return inputs;
+  if (!pass.is_staged) return inputs;
   TRELLIS_CHECK_EQ(stream.units.numel(), stream.x.rows(), "room for the units of rows");
   inputs.staged[0].units = stream.units.as<float>();
   return inputs;
@@ -90,7 +90,7 @@ void CudaOps::leave_in_stream(
   TRELLIS_CHECK(room == 1 || stream.parts.rows() >= room * rows, "room for the parts");
   stream.num_parts = pass.segments.count;
   stream.part_type = pass.sums;
-  stream.has_units = pass.by_wgmma;
+  stream.has_units = pass.is_staged;
   stream.has_addend = true;
   stream.unfinished = &layer;
   const Exl3Products products[] = {unfinished_products(stream)};
@@ -109,7 +109,7 @@ Exl3Products CudaOps::unfinished_products(const ResidualStream& stream) const {
 }
 
 int64_t CudaOps::stream_parts(int64_t rows, int64_t dim, int64_t inputs) const {
-  const int64_t most = is_exact() ? 1 : most_product_room(limits_, rows, inputs, dim);
+  const int64_t most = is_exact() ? 1 : most_product_room(rows, inputs, dim);
   return most > 1 ? most : 0;
 }
 
@@ -210,7 +210,7 @@ void CudaOps::attention_linear_add(
   const int64_t rows = args.queries.rows();
   const Pass pass = pass_over(layers, rows);
   // The GEMV takes few rows only, and so does attention_quantize().
-  if (!pass || pass.by_wgmma || !has_whole_outputs(layer.exl3()) ||
+  if (!pass || pass.is_staged || !has_whole_outputs(layer.exl3()) ||
       layer.exl3().padded_in() != args.output.row_size()) {
     return Ops::attention_linear_add(args, step, weight, stream);
   }
@@ -248,9 +248,10 @@ void CudaOps::mlp(const MlpArgs& args, ResidualStream& stream) {
   const Products products = room_for_products(list.layers(), inputs, rows, pass);
   multiply(list.layers(), inputs, products, rows, pass);
   const Inputs gated = room_for_stream_input(*downs[0], stream, down_pass);
-  if (down_pass.by_wgmma) {
+  if (down_pass.is_staged) {
     exl3_gated_stage(
-        stream_, {products[0], products[1], down.suh, gated.staged[0], rows, row_ctas(rows)}
+        stream_,
+        {products[0], products[1], down.suh, gated.staged[0], rows, row_ctas(limits_, rows)}
     );
   } else {
     exl3_gated_quantize(stream_, {products[0], products[1], down.suh, gated.quantized[0], rows});

@@ -5,17 +5,14 @@
 #include "backend/cuda/kernel_views.h"
 #include "backend/cuda/kernels/exl3_dequantize.h"
 #include "backend/cuda/kernels/exl3_gemv.h"
+#include "backend/cuda/kernels/exl3_product.h"
 #include "backend/cuda/kernels/exl3_rotate.h"
-#include "backend/cuda/kernels/exl3_wgmma.h"
-#include "backend/cuda/kernels/half_matmul.h"
 
 #include <algorithm>
 #include <array>
 
 namespace trellis::cuda {
 namespace {
-
-static_assert(kDequantizeColumns % kMatmulColumns == 0, "a slice is whole tiles of the product");
 
 /// Of layers that go together.
 MatrixSizes sizes_of(std::span<const CudaLinear* const> layers) {
@@ -60,10 +57,8 @@ void CudaOps::linear_group(
       dense(x, *layers[i], outputs[i]);
     } else if (const Pass pass = pass_over(layer, x.rows())) {
       exl3_in_passes(x, layer, outputs.subspan(i, 1), pass);
-    } else if (is_exact()) {
-      exl3_by_dequantizing(x, *layers[i], outputs[i]);
     } else {
-      exl3_by_matmul(x, *layers[i], outputs[i]);
+      exl3_by_dequantizing(x, *layers[i], outputs[i]);
     }
   }
 }
@@ -87,7 +82,7 @@ CudaOps::Inputs CudaOps::room_for_inputs(Layers layers, int64_t rows, const Pass
   Inputs inputs;
   for (size_t i = 0; i < layers.size(); ++i) {
     const int64_t stride = quantized_stride(layers[i]->exl3());
-    if (pass.by_wgmma) {
+    if (pass.is_staged) {
       const int64_t steps = stride / kStepInputs;
       const int64_t blocks = stage_halves(rows, steps) / kStepInputs;
       const Tensor halves = workspace_.tensor({blocks, kStepInputs}, DType::kFloat16);
@@ -114,9 +109,9 @@ void CudaOps::round_inputs(ConstTensor x, Layers layers, const Inputs& inputs, c
     }
     return problem;
   };
-  if (pass.by_wgmma) {
+  if (pass.is_staged) {
     StageProblem problem = fill(StageProblem(), inputs.staged);
-    problem.row_ctas = row_ctas(problem.rows);
+    problem.row_ctas = row_ctas(limits_, problem.rows);
     exl3_stage_input(stream_, problem);
   } else {
     exl3_quantize_input(stream_, fill(QuantizeProblem(), inputs.quantized));
@@ -134,7 +129,7 @@ CudaOps::Products CudaOps::room_for_products(
     products[i] = products_of(matrix, inner.data(), rows);
     products[i].type = float_type(pass.sums);
     products[i].parts = parts;
-    if (pass.by_wgmma) products[i].units = inputs.staged[i].units;
+    if (pass.is_staged) products[i].units = inputs.staged[i].units;
   }
   return products;
 }
@@ -143,8 +138,8 @@ void CudaOps::multiply(
     Layers layers, const Inputs& inputs, std::span<const Exl3Products> products, int64_t rows,
     const Pass& pass
 ) {
-  if (pass.by_wgmma) {
-    multiply_by_wgmma(layers, inputs.staged, products, rows, pass);
+  if (pass.is_staged) {
+    multiply_staged(layers, inputs.staged, products, rows, pass);
   } else {
     multiply_by_gemv(layers, inputs.quantized, products, rows, pass.rows);
   }
@@ -176,12 +171,12 @@ void CudaOps::multiply_by_gemv(
   }
 }
 
-void CudaOps::multiply_by_wgmma(
+void CudaOps::multiply_staged(
     Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
     int64_t rows, const Pass& pass
 ) {
   const Exl3Matrix& first = layers[0]->exl3();
-  WgmmaProblem problem;
+  StagedProduct problem;
   problem.num_matrices = static_cast<int>(layers.size());
   problem.bits = first.layout.bits;
   problem.codebook = first.codebook;
@@ -195,7 +190,7 @@ void CudaOps::multiply_by_wgmma(
     problem.matrices[i].y = products[i].inner;
     problem.matrices[i].columns = static_cast<int>(products[i].padded_out);
   }
-  exl3_wgmma(stream_, problem, pass.tile);
+  exl3_product(stream_, problem, pass.tile);
 }
 
 void CudaOps::exl3_in_passes(
@@ -224,70 +219,34 @@ void CudaOps::dense(ConstTensor x, const CudaLinear& layer, Tensor y) {
   dense_linear(stream_, problem);
 }
 
-template <typename Multiply>
-void CudaOps::multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply) {
-  const int64_t in = matrix.padded_in();
-  const int64_t out = matrix.padded_out();
-  const int64_t rows = y.rows();
-  const int64_t slice = slice_columns(limits_, in, out);
-  const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
-  const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
-  for (int64_t begin = 0; begin < out; begin += slice) {
-    const int64_t end = std::min(begin + slice, out);
-    exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
-    multiply(weights.slice_rows(0, end - begin), inner.as<float>() + begin);
-  }
-  const RotatedOutput outputs[] = {{products_of(matrix, inner.data(), rows), floats(y)}};
-  exl3_rotate_outputs(stream_, outputs, rows);
-}
-
-void CudaOps::exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y) {
-  const Exl3Matrix& matrix = layer.exl3();
-  const int64_t in = matrix.padded_in();
-  const int64_t rows = x.rows();
-  const auto scope = workspace_.scope();
-  const CudaLinear* layers[] = {&layer};
-  const Inputs inputs = room_for_inputs(layers, rows, {});
-  round_inputs(x, layers, inputs, {});
-  const Tensor halves = workspace_.tensor({rows, in}, DType::kFloat16);
-  const Tensor units = workspace_.tensor({rows}, DType::kFloat32);
-  halves_of_quantized(
-      stream_, inputs.quantized[0], halves.as<uint16_t>(), units.as<float>(), rows, in
-  );
-  multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
-    HalfMatmulProblem problem;
-    problem.a = halves.as<uint16_t>();
-    problem.units = units.as<float>();
-    problem.weight = weights.as<uint16_t>();
-    problem.y = inner;
-    problem.rows = rows;
-    problem.in = in;
-    problem.out = weights.rows();
-    problem.y_stride = matrix.padded_out();
-    half_matmul(stream_, problem);
-  });
-}
-
 void CudaOps::exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y) {
   const Exl3Matrix& matrix = layer.exl3();
   const int64_t in = matrix.padded_in();
+  const int64_t out = matrix.padded_out();
   const int64_t rows = x.rows();
+  const int64_t slice = slice_columns(limits_, in, out);
   const auto scope = workspace_.scope();
   const Tensor rotated = workspace_.tensor({rows, in}, DType::kFloat32);
+  const Tensor inner = workspace_.tensor({rows, out}, DType::kFloat32);
+  const Tensor weights = workspace_.tensor({slice, in}, DType::kFloat16);
   exl3_rotate_input(stream_, matrix, floats(x), rotated.as<float>(), rows);
-  multiply_slices(matrix, y, [&](ConstTensor weights, float* inner) {
-    DenseProblem problem;
-    problem.weight = weights.data();
-    problem.type = FloatType::kFloat16;
-    problem.x = rotated.as<float>();
-    problem.y = inner;
-    problem.rows = rows;
-    problem.in = in;
-    problem.out = weights.rows();
-    problem.stride = in;
-    problem.y_stride = matrix.padded_out();
+  DenseProblem problem;
+  problem.weight = weights.data();
+  problem.type = FloatType::kFloat16;
+  problem.x = rotated.as<float>();
+  problem.rows = rows;
+  problem.in = in;
+  problem.stride = in;
+  problem.y_stride = out;
+  for (int64_t begin = 0; begin < out; begin += slice) {
+    const int64_t end = std::min(begin + slice, out);
+    exl3_dequantize(stream_, matrix, begin, end, weights.as<uint16_t>());
+    problem.y = inner.as<float>() + begin;
+    problem.out = end - begin;
     dense_linear(stream_, problem);
-  });
+  }
+  const RotatedOutput outputs[] = {{products_of(matrix, inner.data(), rows), floats(y)}};
+  exl3_rotate_outputs(stream_, outputs, rows);
 }
 
 }  // namespace trellis::cuda

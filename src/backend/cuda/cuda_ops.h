@@ -34,7 +34,7 @@ class CudaOps final : public Ops {
   /// As Backend::independent_rows(): nothing but what is rounded depends on how many rows there
   /// are.
   int64_t independent_rows() const {
-    return is_exact() ? std::numeric_limits<int64_t>::max() : limits_.few_rows();
+    return is_exact() ? std::numeric_limits<int64_t>::max() : kFewRows;
   }
 
   /// As Backend::describe_block().
@@ -112,7 +112,7 @@ class CudaOps final : public Ops {
   /// Rounded rows for layers, in the form that their pass multiplies.
   struct Inputs {
     std::array<QuantizedInput, kMostMatrices> quantized;
-    std::array<StagedInput, kMostMatrices> staged;  // by wgmma
+    std::array<StagedInput, kMostMatrices> staged;  // for exl3_product()
   };
 
   /// Memory for the layers' rounded inputs, in the workspace's current scope.
@@ -132,7 +132,7 @@ class CudaOps final : public Ops {
       int64_t rows, int64_t at_once
   );
   /// On the tensor cores, whose warps decode the weights.
-  void multiply_by_wgmma(
+  void multiply_staged(
       Layers layers, std::span<const StagedInput> inputs, std::span<const Exl3Products> products,
       int64_t rows, const Pass& pass
   );
@@ -142,14 +142,8 @@ class CudaOps final : public Ops {
   void exl3_in_passes(
       ConstTensor x, Layers layers, std::span<const Tensor> outputs, const Pass& pass
   );
-  /// Multiplies rounded inputs with decoded slices on the tensor cores: many rows without wgmma.
-  void exl3_by_matmul(ConstTensor x, const CudaLinear& layer, Tensor y);
   /// Multiplies exact inputs with decoded slices as dense weights: any format, any number of rows.
   void exl3_by_dequantizing(ConstTensor x, const CudaLinear& layer, Tensor y);
-  /// y from products with slices of the decoded matrix: multiply(weights, inner) fills as many
-  /// columns of inner, whose rows are padded_out numbers apart, as weights has rows of fp16.
-  template <typename Multiply>
-  void multiply_slices(const Exl3Matrix& matrix, Tensor y, const Multiply& multiply);
 
   /// pass_over() layers that read the stream, or none where round_normed() cannot serve them.
   Pass normed_pass(const ResidualStream& stream, Layers layers) const;

@@ -26,7 +26,7 @@ Exl3Layout input_layout(const MatrixSizes& sizes) {
   return {sizes.bits, sizes.padded_in / kTileSize, 0};
 }
 
-DType sums_of_wgmma(int64_t rows) {
+DType sums_of_staged(int64_t rows) {
   return rows > kSegmentedRows ? DType::kFloat16 : DType::kFloat32;
 }
 
@@ -43,7 +43,7 @@ Pass choose_pass(
     const DeviceLimits& limits, bool is_exact, const MatrixSizes& sizes, int64_t rows
 ) {
   if (is_exact) return {};
-  if (rows <= limits.few_rows() && sizes.padded_in <= kMostGemvInputs) {
+  if (rows <= kFewRows && sizes.padded_in <= kMostGemvInputs) {
     const int64_t chunks = input_layout(sizes).chunks();
     for (int64_t at_once : {rows, int64_t{8}, int64_t{4}, int64_t{1}}) {
       at_once = std::min(at_once, rows);
@@ -52,24 +52,23 @@ Pass choose_pass(
       if (fits) return {at_once, false};
     }
   }
-  if (!limits.has_wgmma || sizes.padded_in > kMostStageInputs) return {};
+  if (sizes.padded_in > kMostStageInputs) return {};
   const Exl3Layout layout = input_layout(sizes);
   Pass pass = {rows, true};
-  pass.segments = wgmma_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
+  pass.segments = product_segments(rows, layout.chunks(), layout.chunk_inputs(), sizes.padded_out);
   const int64_t inputs = int64_t{pass.segments.chunks} * layout.chunk_inputs();
-  pass.tile = wgmma_tile(rows, sizes.padded_out, pass.segments.count, inputs, limits.num_sms);
-  pass.sums = sums_of_wgmma(rows);
+  pass.tile = limits.has_wgmma
+                  ? wgmma_tile(rows, sizes.padded_out, pass.segments.count, inputs, limits.num_sms)
+                  : mma_tile(rows);
+  pass.sums = sums_of_staged(rows);
   return pass;
 }
 
-int64_t most_product_room(
-    const DeviceLimits& limits, int64_t rows, int64_t inputs, int64_t columns
-) {
-  if (!limits.has_wgmma) return 1;
+int64_t most_product_room(int64_t rows, int64_t inputs, int64_t columns) {
   constexpr int64_t kMostChunkInputs = 4 * kStepInputs;
   const int64_t chunks = (inputs + kMostChunkInputs - 1) / kMostChunkInputs;
-  const int64_t parts = most_wgmma_segments(rows, chunks * kMostChunkInputs, columns);
-  return product_room(parts, sums_of_wgmma(rows));
+  const int64_t parts = most_product_segments(rows, chunks * kMostChunkInputs, columns);
+  return product_room(parts, sums_of_staged(rows));
 }
 
 int64_t slice_columns(const DeviceLimits& limits, int64_t padded_in, int64_t padded_out) {
@@ -85,10 +84,10 @@ LinearPlan plan_linear(
   LinearPlan plan;
   plan.pass = choose_pass(limits, is_exact, sizes, rows);
   if (plan.pass) {
-    plan.kernel = plan.pass.by_wgmma ? LinearPlan::Kernel::kWgmma : LinearPlan::Kernel::kGemv;
+    plan.kernel = plan.pass.is_staged ? LinearPlan::Kernel::kProduct : LinearPlan::Kernel::kGemv;
     return plan;
   }
-  plan.kernel = is_exact ? LinearPlan::Kernel::kDenseSlices : LinearPlan::Kernel::kHalfMatmul;
+  plan.kernel = LinearPlan::Kernel::kDenseSlices;
   plan.slice_columns = slice_columns(limits, sizes.padded_in, sizes.padded_out);
   return plan;
 }
@@ -97,13 +96,12 @@ std::string LinearPlan::to_string() const {
   switch (kernel) {
     case Kernel::kGemv:
       return fmt::format("exl3_gemv, {} rows a pass", pass.rows);
-    case Kernel::kWgmma:
+    case Kernel::kProduct:
       return fmt::format(
-          "exl3_wgmma, tiles of {} x {}, segments: {}", pass.tile.rows, 64 * pass.tile.groups,
-          pass.segments.count
+          "{}, tiles of {} x {}, segments: {}",
+          pass.tile.kernel == ProductKernel::kWgmma ? "exl3_wgmma" : "exl3_mma", pass.tile.rows,
+          kGroupColumns * pass.tile.groups, pass.segments.count
       );
-    case Kernel::kHalfMatmul:
-      return fmt::format("exl3_dequantize and half_matmul, {} columns at a time", slice_columns);
     case Kernel::kDenseSlices:
       return fmt::format("exl3_dequantize and dense_linear, {} columns at a time", slice_columns);
   }
@@ -125,7 +123,7 @@ std::string to_string(AttentionKernel kernel) {
 AttentionKernel choose_attention(
     const DeviceLimits& limits, bool is_exact, const AttentionSizes& sizes, int64_t rows
 ) {
-  if (is_exact || rows <= limits.few_rows()) return AttentionKernel::kSpans;
+  if (is_exact || rows <= kFewRows) return AttentionKernel::kSpans;
   AttentionProblem problem;
   problem.heads = sizes.heads;
   problem.kv_heads = sizes.kv_heads;
@@ -140,9 +138,9 @@ AttentionKernel choose_attention(
   return fits ? AttentionKernel::kFlash : AttentionKernel::kSpans;
 }
 
-int row_ctas(int64_t rows) {
+int row_ctas(const DeviceLimits& limits, int64_t rows) {
   // A row's squares are summed in another order then, so nowhere but where its bits differ anyway.
-  return rows <= kSegmentedRows ? kSharingCtas : 1;
+  return limits.has_clusters && rows <= kSegmentedRows ? kSharingCtas : 1;
 }
 
 int rope_store_numbers(int64_t rows, int heads, int kv_heads, int head_dim) {

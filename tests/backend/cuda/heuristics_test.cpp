@@ -14,8 +14,8 @@ namespace {
 
 using Kernel = LinearPlan::Kernel;
 
-DeviceLimits limits_of(int num_sms, int64_t shared_kib, int64_t memory_gb, bool has_wgmma) {
-  return {num_sms, shared_kib << 10, slice_bytes(memory_gb << 30), has_wgmma};
+DeviceLimits limits_of(int num_sms, int64_t shared_kib, int64_t memory_gb, bool is_hopper) {
+  return {num_sms, shared_kib << 10, slice_bytes(memory_gb << 30), is_hopper, is_hopper};
 }
 
 const DeviceLimits kH100 = limits_of(132, 227, 80, true);
@@ -64,15 +64,16 @@ std::vector<LinearCase> linear_cases() {
        "exl3_wgmma, tiles of 64 x 128, segments: 4"},
       {"H100Exact", kH100, true, qkv, 1, "exl3_dequantize and dense_linear, 6144 columns at a time"
       },
-      {"Rtx3090Thirtytwo", kRtx3090, false, qkv, 32, "exl3_gemv, 4 rows a pass"},
-      {"Rtx3090Thirtythree", kRtx3090, false, qkv, 33,
-       "exl3_dequantize and half_matmul, 6144 columns at a time"},
-      {"Rtx3090LargeMatrix", kRtx3090, false, gate_up, 512,
-       "exl3_dequantize and half_matmul, 16384 columns at a time"},
-      {"SmallMemory", kSmall, false, gate_up, 512,
-       "exl3_dequantize and half_matmul, 8192 columns at a time"},
+      {"Rtx3090Sixteen", kRtx3090, false, qkv, 16, "exl3_gemv, 4 rows a pass"},
+      {"Rtx3090Seventeen", kRtx3090, false, qkv, 17, "exl3_mma, tiles of 64 x 128, segments: 3"},
+      {"Rtx3090Prompt", kRtx3090, false, gate_up, 512, "exl3_mma, tiles of 128 x 128, segments: 1"},
+      {"Rtx3090Down", kRtx3090, false, down, 65, "exl3_mma, tiles of 128 x 128, segments: 2"},
       {"Rtx3090InputsTooManyForTheGemv", kRtx3090, false, mul1(4, 16512, 4096), 1,
-       "exl3_dequantize and half_matmul, 3968 columns at a time"},
+       "exl3_mma, tiles of 64 x 128, segments: 4"},
+      {"InputsTooManyForAll", kRtx3090, false, mul1(4, 32896, 4096), 512,
+       "exl3_dequantize and dense_linear, 1920 columns at a time"},
+      {"SmallMemoryExact", kSmall, true, gate_up, 512,
+       "exl3_dequantize and dense_linear, 8192 columns at a time"},
   };
 }
 
@@ -86,7 +87,7 @@ TEST(Passes, ServeAnyNumberOfRowsOfEveryFormatBySomething) {
       for (const auto codebook : {exl3::Codebook::kMul1, exl3::Codebook::kMcg}) {
         for (const int64_t rows : {1, 2, 5, 9, 16}) {
           const Pass pass = choose_pass(device, false, {bits, codebook, 14336, 4096}, rows);
-          EXPECT_FALSE(pass.by_wgmma) << bits << " bits, rows " << rows;
+          EXPECT_FALSE(pass.is_staged) << bits << " bits, rows " << rows;
           EXPECT_GE(pass.rows, 1) << bits << " bits, rows " << rows;
           EXPECT_LE(pass.rows, std::min<int64_t>(rows, 8)) << bits << " bits, rows " << rows;
         }
@@ -98,7 +99,7 @@ TEST(Passes, ServeAnyNumberOfRowsOfEveryFormatBySomething) {
 TEST(Passes, LeaveNoMoreThanThereIsRoomFor) {
   for (const int64_t rows : {1, 16, 17, 64, 65, 2048}) {
     for (const int64_t inputs : {128, 4096, 8320, 14336, 16512, 28672}) {
-      const int64_t most = most_product_room(kH100, rows, inputs, 4096);
+      const int64_t most = most_product_room(rows, inputs, 4096);
       for (int bits = 1; bits <= 8; ++bits) {
         const Pass pass = choose_pass(kH100, false, mul1(bits, inputs, 4096), rows);
         EXPECT_LE(product_room(pass.segments.count, pass.sums), most)
@@ -106,23 +107,24 @@ TEST(Passes, LeaveNoMoreThanThereIsRoomFor) {
       }
     }
   }
-  EXPECT_EQ(most_product_room(kH100, 64, 14336, 4096), 4);
-  EXPECT_EQ(most_product_room(kH100, 65, 14336, 4096), 1);  // two parts in fp16
-  EXPECT_EQ(most_product_room(kH100, 65, 28672, 4096), 2);
-  EXPECT_EQ(most_product_room(kH100, 1, 28672, 8192), 4);
-  EXPECT_EQ(most_product_room(kRtx3090, 2048, 14336, 4096), 1);
+  EXPECT_EQ(most_product_room(64, 14336, 4096), 4);
+  EXPECT_EQ(most_product_room(65, 14336, 4096), 1);  // two parts in fp16
+  EXPECT_EQ(most_product_room(65, 28672, 4096), 2);
+  EXPECT_EQ(most_product_room(1, 28672, 8192), 4);
 }
 
-TEST(Passes, LeaveHalvesOfManyRowsByWgmmaAlone) {
+TEST(Passes, LeaveHalvesOfManyRowsOnEveryGpu) {
   const MatrixSizes sizes = mul1(4, 4096, 4096);
   EXPECT_EQ(choose_pass(kH100, false, sizes, 65).sums, DType::kFloat16);
   EXPECT_EQ(choose_pass(kH100, false, sizes, 64).sums, DType::kFloat32);
-  EXPECT_EQ(choose_pass(kRtx3090, false, sizes, 32).sums, DType::kFloat32);
+  EXPECT_EQ(choose_pass(kRtx3090, false, sizes, 65).sums, DType::kFloat16);
+  EXPECT_EQ(choose_pass(kRtx3090, false, sizes, 64).sums, DType::kFloat32);
 }
 
 TEST(StagedRows, AreSharedByTheCtasOfAClusterWhereTheyAreFew) {
-  EXPECT_EQ(row_ctas(64), 4);
-  EXPECT_EQ(row_ctas(65), 1);
+  EXPECT_EQ(row_ctas(kH100, 64), 4);
+  EXPECT_EQ(row_ctas(kH100, 65), 1);
+  EXPECT_EQ(row_ctas(kRtx3090, 64), 1);
 }
 
 TEST(RopeStore, GivesACtaWholeHeadsAndWholeBlocksOfALayer) {
@@ -137,7 +139,7 @@ TEST(RopeStore, GivesACtaWholeHeadsAndWholeBlocksOfALayer) {
 TEST(Slices, AreWholeTilesAndNeverMoreThanTheMatrix) {
   EXPECT_EQ(slice_columns(kH100, 4096, 1024), 1024);
   EXPECT_EQ(slice_columns(kH100, 4096, 128256), 16384);
-  EXPECT_EQ(slice_columns({4, 0, 1, false}, 4096, 1024), 128);  // however little there is
+  EXPECT_EQ(slice_columns({4, 0, 1}, 4096, 1024), 128);  // however little there is
   EXPECT_EQ(slice_bytes(int64_t{1} << 30), int64_t{16} << 20);
   EXPECT_EQ(slice_bytes(int64_t{80} << 30), int64_t{128} << 20);
 }
@@ -181,8 +183,8 @@ std::vector<AttentionCase> attention_cases() {
       {"H100QuantizedValues", kH100, false, {32, 8, 128, 16, 4}, 2048, kFlash},
       {"H100Exact", kH100, true, llama, 2048, kSpans},
       {"Rtx3090Prompt", kRtx3090, false, llama, 2048, kFlash},
-      {"Rtx3090Thirtytwo", kRtx3090, false, llama, 32, kSpans},
-      {"Rtx3090Thirtythree", kRtx3090, false, llama, 33, kFlash},
+      {"Rtx3090Sixteen", kRtx3090, false, llama, 16, kSpans},
+      {"Rtx3090Seventeen", kRtx3090, false, llama, 17, kFlash},
       {"QuantizedCache", kH100, false, {32, 8, 128, 4, 8}, 64, kFlash},
       {"Float32Cache", kH100, false, {32, 8, 128, 16, 32}, 64, kSpans},
       {"UnusualHeads", kH100, false, {32, 8, 112, 16, 16}, 64, kSpans},

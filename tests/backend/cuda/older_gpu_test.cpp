@@ -1,6 +1,6 @@
 // What a GPU before sm_90 does differently, on the emulation of one with 99 KB of shared memory:
-// products of many rows come from decoded slices, and those of few rows bring their inputs in
-// windows.
+// products of many rows go through mma.sync, no CTAs share a row, and products of few rows bring
+// their inputs in windows.
 #include "backend/backends_under_test.h"
 #include "backend/linear_cases.h"
 #include "backend/op_comparison.h"
@@ -42,8 +42,12 @@ class OlderGpu : public testing::Test {
 };
 
 TEST_F(OlderGpu, AgreesWithTheReferenceInManyRowsOfLinearLayers) {
-  for (const WeightFormat& format : exl3_formats()) check(format, {300, 200, 65, true});
+  for (const WeightFormat& format : exl3_formats()) {
+    check(format, {300, 200, 17, true});
+    check(format, {300, 200, 65, true});
+  }
   check(WeightFormat::exl3(4, exl3::Codebook::kMul1), {384, 256, 260});
+  check(WeightFormat::exl3(3, exl3::Codebook::kMcg), {8448, 128, 129});  // in two segments
 }
 
 TEST_F(OlderGpu, AgreesWithTheReferenceWhereInputsComeInWindows) {

@@ -50,6 +50,11 @@ __device__ __forceinline__ uint4 load_global_stream(const void* pointer) {
   return v;
 }
 
+/// Has the line of 128 bytes around an address brought to L2.
+__device__ __forceinline__ void prefetch_l2(const void* global) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(global));
+}
+
 /// Starts copying 16 bytes from global to shared memory; they are there after cp_async_wait().
 __device__ __forceinline__ void cp_async_16(uint32_t shared, const void* global) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
@@ -148,6 +153,8 @@ inline constexpr bool kHasWgmma = true;
 #else
 inline constexpr bool kHasWgmma = false;
 #endif
+/// Whether kernels that wgmma replaces have a body.
+inline constexpr bool kNeedsMma = !kHasWgmma;
 
 /// Gives up or takes registers, so that each thread of this warpgroup has kCount: a multiple of 8
 /// from 24 to 256. Taking waits until other warpgroups of the CTA have given up enough.

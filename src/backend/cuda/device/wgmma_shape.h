@@ -14,7 +14,6 @@ namespace trellis::cuda {
 template <int kBits, int kRows>
 struct WgmmaShape {
   static constexpr int kGroupWarps = 4;
-  static constexpr int kGroupColumns = 64;
   static constexpr int kMostGroups = 2;
   static constexpr int threads(int groups) { return (groups + 1) * kGroupWarps * 32; }
 

@@ -23,32 +23,13 @@
 // rows, by decoding with 64.
 #pragma once
 
-#include "backend/cuda/device/codebook.cuh"
-#include "backend/cuda/device/ptx.cuh"
-#include "backend/cuda/device/reduce.cuh"
+#include "backend/cuda/device/product_operand.cuh"
 #include "backend/cuda/device/wgmma_ring.cuh"
 #include "backend/cuda/device/wgmma_shape.h"
-#include "backend/cuda/exl3_window.h"
-#include "backend/cuda/kernels/exl3_wgmma.h"
 
 namespace trellis::cuda {
 
 namespace wgmma {
-
-/// The A fragment of slab s (0 to 3) of a run: inputs 2 s, 2 s + 1, 2 s + 8 and 2 s + 9 of the
-/// lane's tile, of columns g and g + 8.
-template <int kBits, exl3::Codebook kCodebook>
-__device__ __forceinline__ void decode_slab(
-    uint32_t (&a)[4], const uint32_t (&run)[kBits], uint32_t before, int s
-) {
-  uint32_t x[8];
-#pragma unroll
-  for (int i = 0; i < 8; ++i) x[i] = mix<kCodebook>(window<kBits>(run, before, 8 * s + i));
-  a[0] = weight_pair<kCodebook>(x[0], x[1]);
-  a[1] = weight_pair<kCodebook>(x[4], x[5]);
-  a[2] = weight_pair<kCodebook>(x[2], x[3]);
-  a[3] = weight_pair<kCodebook>(x[6], x[7]);
-}
 
 template <int kSums>
 __device__ __forceinline__ void multiply(
@@ -65,7 +46,7 @@ template <int kBits, exl3::Codebook kCodebook, int kRows>
 __global__ void __launch_bounds__(
     WgmmaShape<kBits, kRows>::threads(WgmmaShape<kBits, kRows>::kMostGroups),
     WgmmaShape<kBits, kRows>::kCtasPerSm
-) wgmma_kernel(const __grid_constant__ WgmmaProblem problem) {
+) wgmma_kernel(const __grid_constant__ StagedProduct problem) {
   if constexpr (kHasWgmma) {
     using Shape = WgmmaShape<kBits, kRows>;
     using Position = wgmma::RingPosition<Shape::kStages>;
@@ -89,13 +70,8 @@ __global__ void __launch_bounds__(
     }
     __syncthreads();
 
-    // Of the columns of all matrices in a row, the CTA's are those of one.
-    int column = static_cast<int>(blockIdx.y) * warps * kTileSize;
-    int index = 0;
-    while (column >= problem.matrices[index].columns && index + 1 < problem.num_matrices) {
-      column -= problem.matrices[index++].columns;
-    }
-    const WgmmaMatrix& matrix = problem.matrices[index];
+    const product::CtaColumns cta = product::cta_columns(problem, warps * kTileSize);
+    const StagedMatrix& matrix = problem.matrices[cta.matrix];
     const int64_t first_row = static_cast<int64_t>(blockIdx.x) * kRows;
     const int rows = static_cast<int>(min(problem.rows - first_row, int64_t{kRows}));
     const int chunks = problem.chunks;
@@ -121,7 +97,7 @@ __global__ void __launch_bounds__(
     };
 
     // The lane's stream of weights, kSlots chunks ahead.
-    const int tile = column / kTileSize + warp;
+    const int tile = cta.first / kTileSize + warp;
     const char* source =
         reinterpret_cast<const char*>(matrix.words) +
         ((static_cast<int64_t>(tile / Shape::kTiles) * chunks + first_chunk) * Shape::kTiles +
@@ -194,45 +170,23 @@ __global__ void __launch_bounds__(
       before = __shfl_sync(kAllLanes, run[kBits - 1], (lane + kWarp - 4) % kWarp);
     };
 
-    // Lane 4 g + t holds columns g and g + 8 of rows 8 j + 2 t and the next.
-    float sums[kRows / 2];
-    const int64_t first_sum = (static_cast<int64_t>(blockIdx.z) * problem.rows + first_row) *
-                              matrix.columns;  // of the CTA's rows
-    // Eight lanes write 32 bytes of a row.
-    const auto store_floats = [&] {
-      const int64_t stride = matrix.columns;
-      const int fresh_lane = thread_index() % kWarp;
-      const int lane_row = fresh_lane % 4 * 2;
-      const int lane_rows = rows - lane_row;
-      float* y = static_cast<float*>(matrix.y) + first_sum + lane_row * stride + tile * kTileSize +
-                 fresh_lane / 4;
-#pragma unroll
-      for (int j = 0; j < kRows / 8; ++j) {
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          if (8 * j + i >= lane_rows) continue;
-          y[i * stride] = sums[4 * j + i];
-          y[i * stride + 8] = sums[4 * j + i + 2];
-        }
-        y += 8 * stride;
-        __syncwarp();  // so that the compiler keeps the rows apart, and their registers few
-      }
+    float sums[kRows / 2];  // as store_floats() has them
+    const product::SumRows out = {
+        matrix.y, (static_cast<int64_t>(blockIdx.z) * problem.rows + first_row) * matrix.columns,
+        matrix.columns, rows
     };
-    // Eight lanes write 128 bytes of a row. The columns of a warpgroup cross its threads in a stage
-    // of their own, whose pieces of 16 bytes are exchanged as those of activations are, against
-    // conflicts of banks.
+    // The columns of a warpgroup cross its threads in a stage of their own.
     const auto store_halves = [&] {
       const int fresh_lane = thread_index() % kWarp;
       const int group = thread_index() / kWarp / Shape::kGroupWarps;
       const int group_warp = thread_index() / kWarp % Shape::kGroupWarps;
       const uint32_t stage = stages + group * Shape::kStageBytes;
-      const auto place = [&](int row, int piece) {
-        return stage + row * kStageRowBytes + (piece ^ row % kStagePieces) * kPieceBytes;
-      };
       // Lane 8 m + i names row i of matrix m: of rows 0 to 7 or the next, of columns 0 to 7 or the
       // next.
       const uint32_t own =
-          place(fresh_lane % 8 + fresh_lane / 16 * 8, 2 * group_warp + fresh_lane / 8 % 2);
+          stage + product::row_place(
+                      fresh_lane % 8 + fresh_lane / 16 * 8, 2 * group_warp + fresh_lane / 8 % 2
+                  );
       __syncthreads();  // all products have read the stages
 #pragma unroll
       for (int j = 0; j < kRows / 16; ++j) {
@@ -245,21 +199,13 @@ __global__ void __launch_bounds__(
         stmatrix_x4_trans(own + j * 16 * kStageRowBytes, halves);
       }
       __syncthreads();
-      const int piece = fresh_lane % kStagePieces;
-      const int first = group_warp * 4 + fresh_lane / kStagePieces;
-      __half* y = static_cast<__half*>(matrix.y) + first_sum +
-                  tile / Shape::kGroupWarps * Shape::kGroupColumns + piece * kPieceHalves;
-#pragma unroll 4
-      for (int row = first; row < rows; row += 16) {
-        *reinterpret_cast<uint4*>(y + static_cast<int64_t>(row) * matrix.columns) =
-            load_shared_128(place(row, piece));
-      }
+      product::copy_halves(stage, out, tile / Shape::kGroupWarps * kGroupColumns);
     };
 
     uint32_t a[4][4];  // of the slabs of a step; two that are multiplied, two that are decoded
     const auto decode_pair = [&](int pair) {
-      wgmma::decode_slab<kBits, kCodebook>(a[2 * pair], run, before, 2 * pair);
-      wgmma::decode_slab<kBits, kCodebook>(a[2 * pair + 1], run, before, 2 * pair + 1);
+      product::decode_slab<kBits, kCodebook>(a[2 * pair], run, before, 2 * pair);
+      product::decode_slab<kBits, kCodebook>(a[2 * pair + 1], run, before, 2 * pair + 1);
     };
     load_words();
     begin_step(0);
@@ -298,7 +244,10 @@ __global__ void __launch_bounds__(
     if constexpr (kRows > kSegmentedRows) {
       store_halves();
     } else {
-      problem.sums == FloatType::kFloat16 ? store_halves() : store_floats();
+      const auto sum = [&](int i) { return sums[i]; };
+      problem.sums == FloatType::kFloat16
+          ? store_halves()
+          : product::store_floats<kRows>(sum, out, tile * kTileSize);
     }
   }
 }

@@ -230,11 +230,14 @@ inline void store_cluster_shared(
   simt::store_in_cluster(address, rank, value, where);
 }
 
+inline void prefetch_l2(const void*) {}
+
 // Launches follow each other without overlap here.
 inline void dependents_launch() {}
 inline void dependencies_wait() {}
 
 inline constexpr bool kHasWgmma = true;
+inline constexpr bool kNeedsMma = true;
 
 inline void fence_proxy_async() {}
 

@@ -1,0 +1,5 @@
+#include "backend/cuda/kernels/exl3_product_launch.cuh"
+
+template void trellis::cuda::product_of_bits<8>(
+    cudaStream_t stream, const StagedProduct& problem, const ProductTile& tile
+);

@@ -139,7 +139,8 @@ fn json_grammar(mut schema: Value) -> Result<TopLevelGrammar, String> {
 fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if c.is_ascii_punctuation() {
+        // "\<" and "\>" would be the ends of a word.
+        if c.is_ascii_punctuation() && c != '<' && c != '>' {
             pattern.push('\\');
         }
         pattern.push(c);

@@ -3,6 +3,7 @@
 #include "text/grammar.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "text/tokenizer_files.h"
 
 #include <gmock/gmock.h>
@@ -113,6 +114,15 @@ TEST_F(GrammarTest, ForcesAWholeTextAsTheTokenizerSpellsIt) {
   GrammarMatcher matcher(*gpt2_, choice(R"(["Hello, [world] of (1+1)!\n\"\\/"])"));
 
   EXPECT_EQ(matcher.accept({}), gpt2_->encode("Hello, [world] of (1+1)!\n\"\\/", false));
+  EXPECT_TRUE(matcher.is_over());
+}
+
+TEST_F(GrammarTest, TakesEveryAsciiCharacterOfAChoiceAsItIs) {
+  std::string text;
+  for (char c = ' '; c <= '~'; ++c) text.push_back(c);
+  GrammarMatcher matcher(*gpt2_, choice(Json::array({text}).dump()));
+
+  EXPECT_EQ(matcher.accept({}), gpt2_->encode(text, false));
   EXPECT_TRUE(matcher.is_over());
 }
 

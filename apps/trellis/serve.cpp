@@ -10,6 +10,7 @@
 #include "checkpoint/checkpoint.h"
 #include "engine/memory_plan.h"
 #include "server/api_key.h"
+#include "server/chat_page.h"
 #include "server/http_server.h"
 #include "server/routes.h"
 
@@ -111,7 +112,9 @@ int serve(const ServeArguments& arguments) {
   server::ServerContext context = {
       *engine, model_names(arguments), std::time(nullptr), TRELLIS_VERSION
   };
-  server::Server server(options, server::make_routes(context));
+  std::vector<server::Route> routes = server::make_routes(context);
+  for (server::Route& route : server::chat_page_routes()) routes.push_back(std::move(route));
+  server::Server server(options, std::move(routes));
   running.store(&server);
   print_text(fmt::format("{} at {}\n", arguments.model.model_directory, server.address()));
   server.run();

@@ -37,6 +37,13 @@ TEST(Serve, SaysWhereItListensAndEndsWithZeroOnSigterm) {
   EXPECT_THAT(program.log(), HasSubstr("id=mine"));
 }
 
+TEST(Serve, HasThePageBesideTheApi) {
+  ServerProgram program({"-m", kTinyModel});
+
+  EXPECT_EQ(exchange(program.port(), get("/")).headers["content-type"], "text/html; charset=utf-8");
+  EXPECT_THAT(exchange(program.port(), get("/v1/models")).body, HasSubstr("\"tiny-1m\""));
+}
+
 TEST(Serve, EndsAtOnceOnASecondSignal) {
   ServerProgram program({"-m", kTinyModel, "--header-seconds", "1000", "--drain-seconds", "1000"});
   RawClient halfway(program.port());

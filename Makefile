@@ -4,11 +4,11 @@ MODEL   ?= models/demo-25m-exl3-4.0bpw
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PROGRAM := build/release/trellis
 
-.PHONY: help run test build cuda setup format check clean
+.PHONY: help run test test-clients build cuda setup format check clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## install what is missing, build, chat with the bundled model
 	@$(PROGRAM) chat -m $(MODEL)
@@ -29,6 +29,15 @@ test: configure ## install what is missing, build everything, run every test
 	@ctest --preset release --parallel $(JOBS) \
 	  && echo "make test: all tests passed" \
 	  || { echo "make test: FAILED, see above" >&2; exit 1; }
+
+test-clients: ## install a browser and what drives it, build, run the tests with clients of others
+	@tools/setup.sh chromium:chromium node:nodejs npm:npm
+	@npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cmake --preset release --log-level=WARNING -DTRELLIS_CLIENT_TESTS=ON
+	@cmake --build --preset release --parallel $(JOBS) --target trellis
+	@ctest --preset release -L clients \
+	  && echo "make test-clients: all tests passed" \
+	  || { echo "make test-clients: FAILED, see above" >&2; exit 1; }
 
 setup: ## install the system packages and the toolchain that are missing
 	@tools/setup.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages the build needs, and only those that are missing; says one line when
 # nothing is. Uses apt alone, through sudo where it is not root, and never removes a package.
-# Usage: tools/setup.sh [further package ...]
+# Usage: tools/setup.sh [further package, or command:package ...]
 set -euo pipefail
 
 readonly RUST_MINIMUM=1.87
@@ -57,8 +57,14 @@ installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+tools=("${TOOLS[@]}")
+packages=("${LIBRARIES[@]}")
+for further in "$@"; do
+  if [[ $further == *:* ]]; then tools+=("$further"); else packages+=("$further"); fi
+done
+
 missing=()
-for tool in "${TOOLS[@]}"; do
+for tool in "${tools[@]}"; do
   command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
 
@@ -68,10 +74,10 @@ have_boost || missing+=("$(boost_package)")
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   [ ${#missing[@]} -eq 0 ] && exit 0 # CMake says which library is missing, if one is
   die "this system has no apt. Install what these Debian packages hold: ${missing[*]}" \
-    "${LIBRARIES[*]} $*"
+    "${packages[*]}"
 fi
 
-for package in "${LIBRARIES[@]}" "$@"; do
+for package in "${packages[@]}"; do
   installed "$package" || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then

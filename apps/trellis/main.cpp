@@ -40,6 +40,7 @@ constexpr Verb kVerbs[] = {
     {"quantize", "Convert a Hugging Face model directory to EXL3", define_quantize},
     {"perplexity", "Measure how well a model predicts a text", define_perplexity},
     {"bench", "Measure speed and its share of the memory bandwidth", define_bench},
+    {"bench-serve", "Measure a server under load", define_bench_serve},
     {"devices", "List the CPU and the GPUs, or say why there is no GPU", define_devices},
     {"gpu-check", "Check and measure a GPU, and write a report", define_gpu_check},
 };

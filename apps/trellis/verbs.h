@@ -21,6 +21,7 @@ RunVerb define_serve(CLI::App& command);
 RunVerb define_quantize(CLI::App& command);
 RunVerb define_perplexity(CLI::App& command);
 RunVerb define_bench(CLI::App& command);
+RunVerb define_bench_serve(CLI::App& command);
 RunVerb define_devices(CLI::App& command);
 RunVerb define_gpu_check(CLI::App& command);
 

@@ -16,8 +16,8 @@
 #include "engine/generation.h"
 #include "engine/memory_plan.h"
 #include "engine/model_runner.h"
+#include "engine/request_check.h"
 #include "engine/scheduler.h"
-#include "sampling/validate.h"
 #include "text/chat_template.h"
 #include "text/grammar.h"
 #include "text/token_search.h"
@@ -71,10 +71,6 @@ void check_options(const EngineOptions& options) {
   at_least("num_threads", options.num_threads, 0);
 }
 
-ApiError bad_request(std::string parameter, std::string message) {
-  return {400, "invalid_request", std::move(message), std::move(parameter)};
-}
-
 /// The token budget of a step: where answers may not depend on each other, no more tokens than rows
 /// that do not.
 int max_step_tokens_on(const Backend& backend, const EngineOptions& options) {
@@ -108,7 +104,6 @@ class EngineImpl final : public Engine {
   void load_model_and_cache(
       const EngineOptions& options, const ModelConfig& config, const Progress& progress
   );
-  std::optional<ApiError> check(const Request& request) const;
   std::vector<int32_t> stop_ids_of(const Request& request) const;
 
   // Engine thread.
@@ -256,42 +251,10 @@ EngineImpl::~EngineImpl() {
   thread_.join();
 }
 
-std::optional<ApiError> EngineImpl::check(const Request& request) const {
-  const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
-  if (prompt == 0) {
-    return bad_request("prompt", "the prompt has no tokens, and the model no token to begin with");
-  }
-  if (prompt >= info_.context_tokens) {
-    return ApiError{
-        400, "context_length_exceeded",
-        fmt::format(
-            "the prompt has {} tokens; with at least one token of answer it must fit the "
-            "context of {} tokens: shorten it or load the model with a larger context",
-            prompt, info_.context_tokens
-        ),
-        "prompt"
-    };
-  }
-  for (const int32_t id : request.prompt_ids) {
-    if (id < 0 || id >= info_.vocab_size) {
-      return bad_request(
-          "prompt",
-          fmt::format("token id {} is outside the vocabulary of {} tokens", id, info_.vocab_size)
-      );
-    }
-  }
-  if (request.max_tokens && *request.max_tokens < 1) {
-    return bad_request(
-        "max_tokens", fmt::format("max_tokens must be at least 1, found {}", *request.max_tokens)
-    );
-  }
-  return validate(request.sampling, info_.vocab_size);
-}
-
 Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
   const ApiError failed{503, "engine_failed", "the engine has stopped", ""};
   if (failed_.load()) return failed;
-  if (auto error = check(request)) return *error;
+  if (auto error = check_request(request, info_)) return *error;
   SamplingParams& sampling = request.sampling;
   if (sampling.dry_multiplier > 0.0f) {
     sampling.dry_breaker_ids.merge(tokens_containing(*tokenizer_, sampling.dry_breakers));
@@ -301,7 +264,7 @@ Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
     try {
       constraint = std::make_unique<Constraint>(*grammars_->get(*request.grammar), mask_workers_);
     } catch (const UserError& error) {
-      return bad_request("grammar", error.what());
+      return ApiError{400, "invalid_request", error.what(), "grammar"};
     }
   }
   auto channel = std::make_shared<EventChannel>();

@@ -1,0 +1,54 @@
+#include "engine/request_check.h"
+
+#include "sampling/validate.h"
+
+#include <string>
+#include <utility>
+
+namespace trellis {
+namespace {
+
+ApiError bad_request(std::string parameter, std::string message) {
+  return {400, "invalid_request", std::move(message), std::move(parameter)};
+}
+
+std::optional<ApiError> check_prompt(const Request& request, const ModelInfo& info) {
+  const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
+  if (prompt == 0) {
+    return bad_request("prompt", "the prompt has no tokens, and the model no token to begin with");
+  }
+  if (prompt >= info.context_tokens) {
+    return ApiError{
+        400, "context_length_exceeded",
+        fmt::format(
+            "the prompt has {} tokens; with at least one token of answer it must fit the "
+            "context of {} tokens: shorten it or load the model with a larger context",
+            prompt, info.context_tokens
+        ),
+        "prompt"
+    };
+  }
+  for (const int32_t id : request.prompt_ids) {
+    if (id < 0 || id >= info.vocab_size) {
+      return bad_request(
+          "prompt",
+          fmt::format("token id {} is outside the vocabulary of {} tokens", id, info.vocab_size)
+      );
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ApiError> check_request(const Request& request, const ModelInfo& info) {
+  if (auto error = check_prompt(request, info)) return error;
+  if (request.max_tokens && *request.max_tokens < 1) {
+    return bad_request(
+        "max_tokens", fmt::format("max_tokens must be at least 1, found {}", *request.max_tokens)
+    );
+  }
+  return validate(request.sampling, info.vocab_size);
+}
+
+}  // namespace trellis

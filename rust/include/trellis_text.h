@@ -1,8 +1,8 @@
-// The C face of the Rust text stack: tokenizers, chat templates, grammars. Only src/text includes
-// this. Every function may be called from any thread; all objects but matchers are immutable after
-// creation. Functions that can fail return kTrellisTextOk or another status with a message in
-// *error; outputs are written only on success. Every trellis_text_bytes and trellis_text_ids that
-// was written must be freed with its free function, once.
+// The C face of the Rust text stack: tokenizers, chat templates, grammars, letter case. Only
+// src/text includes this. Every function may be called from any thread; all objects but matchers
+// are immutable after creation. Functions that can fail return kTrellisTextOk or another status
+// with a message in *error; outputs are written only on success. Every trellis_text_bytes and
+// trellis_text_ids that was written must be freed with its free function, once.
 #ifndef TRELLIS_TEXT_H_
 #define TRELLIS_TEXT_H_
 
@@ -134,8 +134,19 @@ int trellis_text_matcher_mask(
     trellis_text_bytes* error
 );
 
+/// Takes back the last num_tokens tokens that it has taken, those that had to follow included.
+/// After an error the matcher is of no use.
+int trellis_text_matcher_roll_back(
+    trellis_text_matcher* matcher, size_t num_tokens, trellis_text_bytes* error
+);
+
 /// Has the operation that another thread is in, and each later one, end soon with an error.
 void trellis_text_matcher_cancel(const trellis_text_matcher* matcher);
+
+/// Each character in lower case, whatever stands beside it. text: UTF-8.
+int trellis_text_lowercase(
+    const uint8_t* text, size_t size, trellis_text_bytes* lower, trellis_text_bytes* error
+);
 
 #ifdef __cplusplus
 }

@@ -211,6 +211,10 @@ impl MatcherHandle {
         }
     }
 
+    fn roll_back(&self, num_tokens: usize) -> Result<(), Failure> {
+        Ok(self.lock().rollback(num_tokens).map_err(message)?)
+    }
+
     /// Sets the bits of the tokens that may come, and says whether the output may end.
     fn mask(&self, bits: &mut [u32]) -> Result<bool, Failure> {
         let mut matcher = self.lock();
@@ -306,6 +310,17 @@ pub unsafe extern "C" fn trellis_text_matcher_mask(
         may_end.write(matcher.mask(std::slice::from_raw_parts_mut(bits, num_words))?.into());
         Ok(())
     })
+}
+
+/// # Safety
+/// See `trellis_text_matcher_new`.
+#[no_mangle]
+pub unsafe extern "C" fn trellis_text_matcher_roll_back(
+    matcher: &MatcherHandle,
+    num_tokens: usize,
+    error: *mut Bytes,
+) -> i32 {
+    guard(error, || matcher.roll_back(num_tokens))
 }
 
 /// # Safety

@@ -65,6 +65,14 @@ std::vector<int32_t> GrammarMatcher::accept(std::span<const int32_t> tokens) {
   return {forced.begin(), forced.end()};
 }
 
+void GrammarMatcher::roll_back(size_t num_tokens) {
+  RustBytes error;
+  if (trellis_text_matcher_roll_back(handle_, num_tokens, error.out()) != kTrellisTextOk) {
+    throw UserError("the grammar gave up: {}", error.to_string());
+  }
+  is_over_ = is_over_ && num_tokens == 0;
+}
+
 bool GrammarMatcher::allowed(TokenMask& mask) {
   RustBytes error;
   int may_end = 0;

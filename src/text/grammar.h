@@ -42,6 +42,9 @@ class GrammarMatcher {
   /// the matcher is of no use then.
   std::vector<int32_t> accept(std::span<const int32_t> tokens);
 
+  /// Takes back the last num_tokens tokens that accept() took or returned. Throws as accept().
+  void roll_back(size_t num_tokens);
+
   /// Nothing may follow: the output is whole.
   bool is_over() const { return is_over_; }
 

@@ -4,22 +4,6 @@
 
 namespace trellis {
 
-StopMatcher::Pattern::Pattern(std::string pattern)
-    : text(std::move(pattern)), fallback(text.size(), 0) {
-  size_t length = 0;
-  for (size_t i = 1; i < text.size(); ++i) {
-    while (length > 0 && text[i] != text[length]) length = fallback[length - 1];
-    if (text[i] == text[length]) ++length;
-    fallback[i] = length;
-  }
-}
-
-// Never called on a complete pattern: the matcher stops there.
-void StopMatcher::Pattern::advance(char byte) {
-  while (matched > 0 && byte != text[matched]) matched = fallback[matched - 1];
-  if (byte == text[matched]) ++matched;
-}
-
 StopMatcher::StopMatcher(std::vector<std::string> stop_strings) {
   for (std::string& text : stop_strings) {
     if (!text.empty()) patterns_.emplace_back(std::move(text));
@@ -33,7 +17,7 @@ StopMatcher::Output StopMatcher::push(std::string_view text) {
   for (size_t i = held_.size() - text.size(); i < held_.size(); ++i) {
     longest = 0;
     size_t match_size = 0;
-    for (Pattern& pattern : patterns_) {
+    for (StringPattern& pattern : patterns_) {
       pattern.advance(held_[i]);
       longest = std::max(longest, pattern.matched);
       if (pattern.complete()) match_size = std::max(match_size, pattern.matched);
@@ -55,7 +39,7 @@ StopMatcher::Output StopMatcher::push(std::string_view text) {
 std::string StopMatcher::flush() {
   std::string rest;
   std::swap(rest, held_);
-  for (Pattern& pattern : patterns_) pattern.matched = 0;
+  for (StringPattern& pattern : patterns_) pattern.matched = 0;
   return rest;
 }
 

@@ -2,6 +2,8 @@
 // Last in the path of a token, after the detokenizer.
 #pragma once
 
+#include "text/string_pattern.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,18 +35,7 @@ class StopMatcher {
   size_t held_bytes() const { return held_.size(); }
 
  private:
-  /// One stop string and how much of it the text ends with (Knuth, Morris & Pratt 1977).
-  struct Pattern {
-    std::string text;
-    std::vector<size_t> fallback;  // [i]: longest proper prefix of text[0..i] that is also its end
-    size_t matched = 0;
-
-    explicit Pattern(std::string pattern);
-    void advance(char byte);
-    bool complete() const { return matched == text.size(); }
-  };
-
-  std::vector<Pattern> patterns_;
+  std::vector<StringPattern> patterns_;
   std::string held_;  // as long as the longest `matched`
   bool matched_ = false;
 };

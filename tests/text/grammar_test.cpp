@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -379,6 +380,39 @@ TEST_F(GrammarTest, CacheServesThreadsAtOnce) {
 
   EXPECT_THAT(counts, testing::Each(counts[0]));
   EXPECT_GT(counts[0], 0u);
+}
+
+TEST_F(GrammarTest, TakesTokensBackWithThoseThatHadToFollow) {
+  GrammarMatcher matcher(*gpt2_, regex("[ab]{2} and more of it [cd]{3}"));
+  matcher.accept({});
+  std::vector<std::vector<int32_t>> before;
+  std::vector<size_t> counts;
+  while (!matcher.is_over()) {
+    before.push_back(allowed(matcher, *gpt2_));
+    counts.push_back(1 + matcher.accept(std::array{before.back().front()}).size());
+  }
+  ASSERT_GT(before.size(), 3u);
+
+  // The last step, then two at a time, then all that are left.
+  matcher.roll_back(counts.back());
+  EXPECT_FALSE(matcher.is_over());
+  EXPECT_EQ(allowed(matcher, *gpt2_), before.back());
+  const size_t last = before.size() - 1;
+  matcher.roll_back(counts[last - 1] + counts[last - 2]);
+  EXPECT_EQ(allowed(matcher, *gpt2_), before[last - 2]);
+  matcher.accept(std::array{before[last - 2].back()});
+  GrammarMatcher fresh(*gpt2_, regex("[ab]{2} and more of it [cd]{3}"));
+  fresh.accept({});
+  for (size_t i = 0; i < last - 2; ++i) fresh.accept(std::array{before[i].front()});
+  fresh.accept(std::array{before[last - 2].back()});
+  EXPECT_EQ(allowed(matcher, *gpt2_), allowed(fresh, *gpt2_));
+}
+
+TEST_F(GrammarTest, RefusesToTakeMoreBackThanCame) {
+  GrammarMatcher matcher(*gpt2_, regex("[ab]{2}"));
+  matcher.accept({});
+
+  EXPECT_THAT([&] { matcher.roll_back(1); }, ThrowsMessage<UserError>(HasSubstr("gave up")));
 }
 
 }  // namespace

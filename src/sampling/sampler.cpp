@@ -172,11 +172,20 @@ TokenChoice Sampler::device_choice(
 }
 
 void Sampler::accept(int32_t token) {
+  earlier_mus_.push_back(state_.mirostat_mu);
   if (params_.mirostat_tau > 0.0f && params_.temperature > 0.0f) {
     state_.mirostat_mu = next_mirostat_mu(params_, state_.mirostat_mu, candidates_, token);
   }
   state_.history.append(token);
   ++position_;
+}
+
+void Sampler::take_back(size_t count) {
+  if (count == 0) return;
+  state_.mirostat_mu = earlier_mus_[earlier_mus_.size() - count];
+  earlier_mus_.resize(earlier_mus_.size() - count);
+  state_.history.drop_last(count);
+  position_ -= static_cast<uint32_t>(count);
 }
 
 void Sampler::accept_forced(int32_t token) {

@@ -48,6 +48,8 @@ class Sampler {
   void accept(int32_t token);
   /// The same for a token that came without a choice, since no other might.
   void accept_forced(int32_t token);
+  /// Takes back the last `count` tokens that were accepted, as if they had not come.
+  void take_back(size_t count);
 
  private:
   bool is_banned(std::span<const int32_t> banned, int32_t id) const;
@@ -60,6 +62,7 @@ class Sampler {
   uint64_t seed_;
   uint32_t position_ = 0;
   SamplingState state_;
+  std::vector<float> earlier_mus_;  // state_.mirostat_mu before each token
   Candidates candidates_;
 };
 

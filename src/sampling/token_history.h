@@ -21,6 +21,15 @@ class TokenHistory {
     ++counts_[token];
   }
 
+  /// Takes back the last `count` tokens.
+  void drop_last(size_t count) {
+    for (; count > 0; --count) {
+      const auto entry = counts_.find(tokens_.back());
+      if (--entry->second == 0) counts_.erase(entry);
+      tokens_.pop_back();
+    }
+  }
+
   /// In the order in which they came.
   std::span<const int32_t> tokens() const { return tokens_; }
   /// How often each came.

@@ -49,6 +49,35 @@ TEST(Sampler, CountsThePromptAndTheAnswerForThePenalties) {
   }
 }
 
+TEST(Sampler, TakesTokensBackAsIfTheyHadNotCome) {
+  SamplingParams params;
+  params.temperature = 2.0f;
+  params.seed = 11;
+  params.mirostat_tau = 1.5f;
+  params.repetition_penalty = 1.3f;
+  params.frequency_penalty = 0.2f;
+  params.no_repeat_ngram_size = 3;
+  const std::vector<int32_t> prompt = {1, 4};
+  Sampler sampler(params, 5, prompt);
+  Sampler other(params, 5, prompt);
+  const auto run = [](Sampler& chooser, int count) {
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < count; ++i) {
+      tokens.push_back(chooser.sample({kLogits, {}}));
+      chooser.accept(tokens.back());
+    }
+    return tokens;
+  };
+  run(sampler, 4);
+  run(other, 4);
+
+  run(sampler, 6);
+  sampler.take_back(6);
+  sampler.take_back(0);
+
+  EXPECT_EQ(run(sampler, 12), run(other, 12));
+}
+
 TEST(Sampler, NeverTakesBannedTokensNorThoseBeyondTheVocabulary) {
   const std::vector<int32_t> banned = {1};
   Sampler sampler(greedy(), 3, {});

@@ -40,11 +40,14 @@ struct EngineOptions {
                                // it; steps are smaller there, and prompts slower
 };
 
+/// How the hidden states of a prompt become one vector: their mean, or the last one.
+enum class Pooling : uint8_t { kMean, kLast };
+
 struct Request {
   std::vector<int32_t> prompt_ids;
   SamplingParams sampling;
   std::optional<int64_t> max_tokens;    // exactly that many at most, the stop token included; none:
-                                        // what the context holds
+                                        // what the context holds; 0: the prompt is computed alone
   int64_t min_tokens = 0;               // stop tokens are masked until that many tokens have come
   std::vector<int32_t> stop_token_ids;  // beside the model's own
   std::vector<std::string> stop_strings;  // empty ones are ignored; one that spells a special token
@@ -55,8 +58,16 @@ struct Request {
   int priority = 0;        // of those that wait, higher ones start first, whenever they came
   std::optional<Grammar> grammar;  // what the answer must look like: it then stops where this
                                    // allows it to, and no token comes that this does not allow
-  int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
+  int logprobs = -1;         // >= 0: report each token's log probability and that many alternatives
+  int prompt_logprobs = -1;  // >= 0: the same for the prompt, all of which is computed for it:
+                             // nothing of it is taken from earlier requests
+  std::optional<Pooling> pooling;  // no answer, but an embedding of the prompt
 };
+
+/// Whether the request ends with its prompt.
+inline bool is_prompt_only(const Request& request) {
+  return request.pooling.has_value() || request.max_tokens == 0;
+}
 
 /// Natural logarithms of the raw model's probabilities, before any sampling parameter.
 struct TokenLogprob {
@@ -80,7 +91,10 @@ struct Event {
   std::string text;
   std::vector<int32_t> token_ids;  // every token generated, a stop token included
   std::vector<TokenLogprob> logprobs;
-  bool finished = false;  // the last event of its stream
+  std::vector<TokenLogprob> prompt_logprobs;  // from the second token of the prompt on; all are in
+                                              // the first event
+  std::vector<float> embedding;  // [hidden], of length 1: pooled from what the final norm leaves
+  bool finished = false;         // the last event of its stream
   FinishReason finish_reason = FinishReason::kNone;
   std::string stop_string;  // kStop: the stop string that was met; empty: it was a token
   std::string error;        // kError: what happened
@@ -112,6 +126,7 @@ class EventStream {
 struct ModelInfo {
   std::string architecture;
   int64_t vocab_size = 0;
+  int64_t hidden_size = 0;     // numbers of an embedding
   int64_t context_tokens = 0;  // of one sequence, as the engine serves it
   size_t weight_bytes = 0;
   size_t cache_bytes = 0;

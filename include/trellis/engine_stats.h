@@ -36,7 +36,7 @@ struct EngineStats {
   int64_t num_pages = 0;       // of the cache
   int64_t num_used_pages = 0;  // now: held by running sequences
 
-  int64_t prompt_tokens = 0;  // of the requests that got their first token
+  int64_t prompt_tokens = 0;  // of the requests whose prompts are computed
   int64_t cached_tokens = 0;  // of those, found computed by earlier requests
   int64_t generated_tokens = 0;
   int64_t num_preemptions = 0;                            // of requests that have ended

@@ -118,6 +118,14 @@ class EngineImpl final : public Engine {
   /// Computes a step behind the choice that is under way, and begins the next choice: the device
   /// goes on while the host works on tokens. What ends an answer is seen one step late.
   void run_step(const std::vector<Scheduler::Planned>& planned);
+  /// The hidden states of a step that a generation wants, by row.
+  struct WantedStates {
+    Generation* generation;
+    int64_t first_row;
+    int64_t num_rows;
+  };
+  /// Hands out hidden states of the step's prompts, a bounded part of their logits at a time.
+  void read_states(const std::vector<WantedStates>& wanted);
   /// Waits for the tokens that the device is choosing and appends them. Takes generations out of
   /// next_rows whose rows of the step under way are of no use then.
   void take_chosen(std::vector<Generation*>& next_rows);
@@ -237,6 +245,7 @@ void EngineImpl::load_model_and_cache(
 
   info_.architecture = config.architecture;
   info_.vocab_size = config.vocab_size;
+  info_.hidden_size = config.hidden_size;
   info_.context_tokens = plan.context_tokens;
   info_.weight_bytes = model_->weight_bytes();
   info_.cache_bytes = cache_->bytes();
@@ -392,15 +401,30 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
   }
   if (planned.empty() && choosing_.empty()) release_held(Clock::now() + kGrammarPatience);
   std::vector<Generation*> rows;  // whose logits they are
+  std::vector<WantedStates> states;
+  std::vector<Generation*> prompts;  // that are computed, and have no answer
   if (!planned.empty()) {
-    runner_->compute(Scheduler::make_step(planned));
+    const Step step = Scheduler::make_step(planned);
+    runner_->compute(step);
     scheduler_->commit(planned);
-    for (const auto& entry : planned) {
-      if (entry.wants_logits) rows.push_back(&owner_of(entry.sequence));
+    int64_t num_states = 0;
+    for (size_t i = 0; i < planned.size(); ++i) {
+      Generation& owner = owner_of(planned[i].sequence);
+      const Sequence& sequence = owner.sequence();
+      if (planned[i].wants_logits) rows.push_back(&owner);
+      const int count = step.entries[i].num_states;
+      if (count > 0) states.push_back({&owner, num_states, count});
+      num_states += count;
+      if (sequence.is_prompt_only && sequence.pending().empty()) prompts.push_back(&owner);
     }
   }
   take_chosen(rows);
   choose_on_device(rows);
+  read_states(states);
+  for (Generation* generation : prompts) {
+    generation->end_prompt();
+    finish(*generation);
+  }
   std::optional<Clock::time_point> until;
   std::vector<Generation*> running;
   for (size_t row = 0; row < rows.size(); ++row) {
@@ -423,6 +447,31 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
   for (Generation* generation : running) {
     if (!generation->knows_forced(*until)) continue;
     advance(*generation, [&] { return generation->take_forced(); });
+  }
+}
+
+void EngineImpl::read_states(const std::vector<WantedStates>& wanted) {
+  const auto for_each_row = [](std::span<const float> rows, int64_t size, const auto& take) {
+    for (; !rows.empty(); rows = rows.subspan(static_cast<size_t>(size))) {
+      take(rows.first(static_cast<size_t>(size)));
+    }
+  };
+  for (const auto& [generation, first_row, num_rows] : wanted) {
+    if (!generation->wants_prompt_logits()) {
+      for_each_row(
+          runner_->normalized_states(first_row, num_rows), runner_->hidden_size(),
+          [&](std::span<const float> state) { generation->add_prompt_state(state); }
+      );
+      continue;
+    }
+    for (int64_t done = 0; done < num_rows;) {
+      const int64_t count = std::min(num_rows - done, ModelRunner::kMostStateLogits);
+      for_each_row(
+          runner_->state_logits(first_row + done, count), runner_->vocab_size(),
+          [&](std::span<const float> logits) { generation->add_prompt_logits(logits); }
+      );
+      done += count;
+    }
   }
 }
 

@@ -27,11 +27,15 @@ void EngineMetrics::add_queued(Clock::duration waited) {
   stats_.queue_s.add(seconds(waited));
 }
 
-void EngineMetrics::add_first_token(Clock::duration since_submit, const Usage& usage) {
+void EngineMetrics::add_prompt(const Usage& usage) {
   const std::lock_guard lock(mutex_);
-  stats_.first_token_s.add(seconds(since_submit));
   stats_.prompt_tokens += usage.prompt_tokens;
   stats_.cached_tokens += usage.cached_tokens;
+}
+
+void EngineMetrics::add_first_token(Clock::duration since_submit) {
+  const std::lock_guard lock(mutex_);
+  stats_.first_token_s.add(seconds(since_submit));
   ++stats_.generated_tokens;
 }
 

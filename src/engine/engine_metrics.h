@@ -24,8 +24,10 @@ class EngineMetrics {
   void add_step(Clock::duration time);
   /// waited: from submit() to the first step.
   void add_queued(Clock::duration waited);
+  /// All of a request's prompt is computed.
+  void add_prompt(const Usage& usage);
   /// since_submit: to the request's first token.
-  void add_first_token(Clock::duration since_submit, const Usage& usage);
+  void add_first_token(Clock::duration since_submit);
   void add_next_token(Clock::duration since_token);
   /// since_submit: to the request's end.
   void add_finished(Clock::duration since_submit, FinishReason reason, const Usage& usage);

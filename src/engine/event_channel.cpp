@@ -9,6 +9,10 @@ void Event::append(Event next) {
   text += next.text;
   token_ids.insert(token_ids.end(), next.token_ids.begin(), next.token_ids.end());
   std::move(next.logprobs.begin(), next.logprobs.end(), std::back_inserter(logprobs));
+  std::move(
+      next.prompt_logprobs.begin(), next.prompt_logprobs.end(), std::back_inserter(prompt_logprobs)
+  );
+  if (embedding.empty()) embedding = std::move(next.embedding);
   finished = next.finished;
   finish_reason = next.finish_reason;
   stop_string = std::move(next.stop_string);

@@ -36,11 +36,44 @@ Generation::Generation(
   sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
   detokenizer_.prime(request_.prompt_ids);
+  ask_for_states();
   if (constraint_) {
     const std::span<const int32_t> forced = constraint_->forced();
     forced_.assign(forced.begin(), forced.end());
     if (request_.logprobs < 0) append_forced();
   }
+}
+
+void Generation::ask_for_states() {
+  const auto prompt = static_cast<int64_t>(num_prompt_);
+  sequence_.is_prompt_only = is_prompt_only(request_);
+  if (request_.pooling) {
+    sequence_.states_begin = request_.pooling == Pooling::kLast ? prompt - 1 : 0;
+    sequence_.states_end = prompt;
+  } else if (wants_prompt_logits()) {
+    sequence_.states_end = prompt - 1;
+  }
+}
+
+void Generation::add_prompt_logits(std::span<const float> logits) {
+  const int32_t next = request_.prompt_ids[prompt_logprobs_.size() + 1];
+  prompt_logprobs_.push_back(raw_logprob(logits, next, request_.prompt_logprobs));
+}
+
+void Generation::add_prompt_state(std::span<const float> state) {
+  embedding_.add(state);
+}
+
+void Generation::end_prompt() {
+  Event event;
+  event.prompt_logprobs = std::move(prompt_logprobs_);
+  if (request_.pooling) event.embedding = embedding_.unit_vector();
+  usage_.prompt_s = seconds_between(*started_, Clock::now());
+  event.finished = true;
+  event.finish_reason = FinishReason::kLength;
+  event.usage = usage();
+  metrics_.add_prompt(event.usage);
+  emit_last(std::move(event));
 }
 
 void Generation::start() {
@@ -149,7 +182,9 @@ bool Generation::emit(int32_t token, std::optional<TokenLogprob> logprob) {
   if (usage_.decode_tokens++ == 0) {
     first_token_ = now;
     usage_.prompt_s = seconds_between(*started_, now);
-    metrics_.add_first_token(now - submitted_, usage());
+    event.prompt_logprobs = std::move(prompt_logprobs_);
+    metrics_.add_prompt(usage());
+    metrics_.add_first_token(now - submitted_);
   } else {
     metrics_.add_next_token(now - last_token_);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/constraint.h"
+#include "engine/embedding_sum.h"
 #include "engine/engine_metrics.h"
 #include "engine/event_channel.h"
 #include "engine/sequence.h"
@@ -37,6 +38,16 @@ class Generation {
 
   /// Notes the time of the first step.
   void start();
+
+  /// Whether hidden states of its prompt are wanted as logits, one call of add_prompt_logits() for
+  /// each position but the last.
+  bool wants_prompt_logits() const { return request_.prompt_logprobs >= 0; }
+  void add_prompt_logits(std::span<const float> logits);
+  /// Otherwise they are wanted behind the final norm, one call for each position.
+  void add_prompt_state(std::span<const float> state);
+  /// Emits the only event of a request that ends with its prompt, all of which is computed.
+  void end_prompt();
+
   /// Chooses the next token from logits, appends it and emits its event. True once the answer is
   /// complete.
   bool advance(std::span<const float> logits);
@@ -71,6 +82,8 @@ class Generation {
   void end(FinishReason reason, const std::string& error = "");
 
  private:
+  /// The hidden states that are wanted of the sequence.
+  void ask_for_states();
   /// Ids that must not come yet.
   std::span<const int32_t> banned() const;
   bool append(int32_t token, std::optional<TokenLogprob> logprob);
@@ -100,6 +113,8 @@ class Generation {
   Sampler sampler_;
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
+  std::vector<TokenLogprob> prompt_logprobs_;
+  EmbeddingSum embedding_;
   std::unique_ptr<Constraint> constraint_;
   std::deque<int32_t> forced_;  // tokens that must come and have no event yet
   bool expects_forced_ = false;

@@ -1,6 +1,7 @@
 #include "engine/memory_plan.h"
 
 #include "base/error.h"
+#include "engine/model_runner.h"
 #include "exl3/kv_quant.h"
 
 #include <algorithm>
@@ -91,8 +92,11 @@ size_t plan_activation_bytes(const ModelConfig& config, int64_t step_tokens, int
   const int64_t kv = config.num_key_value_heads * config.head_dim;
   const int64_t numbers =
       2 * config.hidden_size + 2 * query + 2 * kv + 2 * config.intermediate_size;
+  // Beside it, the hidden states of prompts, and a part of their logits at a time.
+  const int64_t states = step_tokens * config.hidden_size;
+  const int64_t logits = (logit_rows + ModelRunner::kMostStateLogits) * config.vocab_size;
   return sizeof(float) *
-         static_cast<size_t>(kArenaFactor * step_tokens * numbers + logit_rows * config.vocab_size);
+         static_cast<size_t>(kArenaFactor * step_tokens * numbers + states + logits);
 }
 
 MemoryPlan plan_memory(

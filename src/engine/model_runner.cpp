@@ -51,6 +51,12 @@ DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
     row += static_cast<int32_t>(entry.tokens.size());
     for (int i = entry.num_logits; i > 0; --i) staging_.push_back(row - i);
   }
+  begin_array();  // state_rows
+  row = 0;
+  for (const StepEntry& entry : step.entries) {
+    for (int i = 0; i < entry.num_states; ++i) staging_.push_back(row + entry.first_state + i);
+    row += static_cast<int32_t>(entry.tokens.size());
+  }
   begin_array();  // page_table
   for (const StepEntry& entry : step.entries) {
     const auto pages = entry.cache->pages();
@@ -80,12 +86,13 @@ DeviceStep ModelRunner::upload(const Step& step, const StepShape& shape) {
   result.row_begin = array(3, {shape.num_sequences + 1});
   result.kv_length = array(4, {shape.num_sequences});
   result.logit_rows = array(5, {shape.num_logits});
-  result.page_table = array(6, {shape.num_sequences, max_pages});
+  state_rows_ = array(6, {shape.num_states});
+  result.page_table = array(7, {shape.num_sequences, max_pages});
   result.max_kv_length = static_cast<int>(shape.kv_bound);
   if (any_unknown) {
     backend_.ops().take_chosen(
         chosen_.view(DType::kInt32, {static_cast<int64_t>(num_chosen_)}),
-        array(7, {shape.num_tokens}), array(0, {shape.num_tokens})
+        array(8, {shape.num_tokens}), array(0, {shape.num_tokens})
     );
   }
   return result;
@@ -95,10 +102,13 @@ void ModelRunner::compute(const Step& step) {
   const StepShape shape = shape_of(step);
   const auto count = static_cast<size_t>(shape.num_logits * vocab_size());
   reserve_recorded(logits_buffer_, std::max<size_t>(count, 1) * sizeof(float));
+  const auto state_count = static_cast<size_t>(shape.num_states * hidden_size());
+  reserve_recorded(states_buffer_, state_count * sizeof(float));
   const DeviceStep device_step = upload(step, shape);
   logits_ = logits_buffer_.view(DType::kFloat32, {shape.num_logits, vocab_size()});
-  const auto forward = [this, device_step, logits = logits_] {
-    model_.forward(device_step, cache_, logits);
+  states_ = states_buffer_.view(DType::kFloat32, {shape.num_states, hidden_size()});
+  const auto forward = [this, device_step, logits = logits_, rows = state_rows_, states = states_] {
+    model_.forward(device_step, cache_, logits, rows, states);
   };
   if (is_worth_recording(step)) {
     recordings_.run(shape, forward);
@@ -107,13 +117,33 @@ void ModelRunner::compute(const Step& step) {
   }
 }
 
-std::span<const float> ModelRunner::logits(int64_t first_row, int64_t count) {
-  const Tensor rows = logits_.slice_rows(first_row, count);
-  if (host_logits_.bytes() < rows.bytes()) {
-    host_logits_ = backend_.allocate_staging(std::max(rows.bytes(), 2 * host_logits_.bytes()));
+std::span<const float> ModelRunner::download(const Tensor& rows) {
+  if (host_rows_.bytes() < rows.bytes()) {
+    host_rows_ = backend_.allocate_staging(std::max(rows.bytes(), 2 * host_rows_.bytes()));
   }
-  if (count > 0) backend_.download(rows, host_logits_.data());
-  return {static_cast<const float*>(host_logits_.data()), static_cast<size_t>(rows.numel())};
+  if (rows.numel() > 0) backend_.download(rows, host_rows_.data());
+  return {static_cast<const float*>(host_rows_.data()), static_cast<size_t>(rows.numel())};
+}
+
+std::span<const float> ModelRunner::logits(int64_t first_row, int64_t count) {
+  return download(logits_.slice_rows(first_row, count));
+}
+
+std::span<const float> ModelRunner::state_logits(int64_t first_row, int64_t count) {
+  TRELLIS_CHECK(count <= kMostStateLogits, "so many rows of logits at most");
+  if (state_logits_.bytes() == 0) {
+    state_logits_ =
+        backend_.allocate(static_cast<size_t>(kMostStateLogits * vocab_size()) * sizeof(float));
+  }
+  const Tensor logits = state_logits_.view(DType::kFloat32, {count, vocab_size()});
+  model_.logits_of(states_.slice_rows(first_row, count), logits);
+  return download(logits);
+}
+
+std::span<const float> ModelRunner::normalized_states(int64_t first_row, int64_t count) {
+  const Tensor rows = states_.slice_rows(first_row, count);
+  model_.normalize(rows);
+  return download(rows);
 }
 
 std::span<const float> ModelRunner::run(const Step& step) {

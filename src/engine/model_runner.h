@@ -22,11 +22,19 @@ class ModelRunner {
   ModelRunner(const ModelRunner&) = delete;
   ModelRunner& operator=(const ModelRunner&) = delete;
 
-  /// Executes the step; its tokens' keys and values are in the cache afterwards, and its logits,
-  /// [sum of num_logits, vocab] fp32 in the order of the entries, on the device until the next one.
+  /// How many rows of state_logits() a call may ask for: that much memory they take.
+  static constexpr int64_t kMostStateLogits = 32;
+
+  /// Executes the step; its tokens' keys and values are in the cache afterwards. Its logits, [sum
+  /// of num_logits, vocab] fp32, and hidden states, [sum of num_states, hidden] fp32, both in the
+  /// order of the entries, are on the device until the next one.
   void compute(const Step& step);
-  /// Rows of these logits, valid until the next call.
+  /// Rows of these logits, valid until the next call of this or of what follows.
   std::span<const float> logits(int64_t first_row, int64_t count);
+  /// The logits that belong to rows of the states.
+  std::span<const float> state_logits(int64_t first_row, int64_t count);
+  /// Rows of the states behind the final norm. May be asked for once, after state_logits().
+  std::span<const float> normalized_states(int64_t first_row, int64_t count);
   /// compute(), and all logits.
   std::span<const float> run(const Step& step);
 
@@ -40,11 +48,13 @@ class ModelRunner {
   std::span<const int32_t> chosen();
 
   int64_t vocab_size() const { return model_.config().vocab_size; }
+  int64_t hidden_size() const { return model_.config().hidden_size; }
 
  private:
   /// The step's integers in one stretch of memory, so that one upload carries them. Where each
-  /// array begins, and how large it is, depends on the shape alone.
+  /// array begins, and how large it is, depends on the shape alone. Sets state_rows_, too.
   DeviceStep upload(const Step& step, const StepShape& shape);
+  std::span<const float> download(const Tensor& rows);
   /// Makes a buffer hold `bytes` that recordings know by its address.
   void reserve_recorded(Buffer& buffer, size_t bytes);
 
@@ -56,7 +66,11 @@ class ModelRunner {
   Buffer integers_;
   Buffer logits_buffer_;
   Tensor logits_;  // of the last step
-  Buffer host_logits_;
+  Buffer states_buffer_;
+  ConstTensor state_rows_;  // of the last step
+  Tensor states_;
+  Buffer state_logits_;
+  Buffer host_rows_;
   Buffer choices_;  // TokenChoice by row, then the edits
   Buffer chosen_;
   Buffer host_chosen_;

@@ -14,7 +14,7 @@ void PrefixSharing::prepare(Sequence& sequence) const {
 bool PrefixSharing::admit(Sequence& sequence, int num_spare) {
   // The last token is in a page of the sequence's own, whatever is found.
   if (!sequence.cache.can_reserve(1, num_spare)) return false;
-  const int64_t most = sequence.num_tokens() - 1;
+  const int64_t most = sequence.num_reusable();
   size_t page = 0;
   while (static_cast<int64_t>(page + 1) * kPageTokens <= most) {
     const auto found = cache_.find(sequence.page_hashes[page], sequence.page_tokens(page, most));

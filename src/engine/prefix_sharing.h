@@ -25,8 +25,8 @@ class PrefixSharing {
   void prepare(Sequence& sequence) const;
 
   /// Gives a sequence without pages those that are known to hold its leading tokens, and room for
-  /// all its tokens. Where a page holds some of the next tokens, too, it is to be copied. The last
-  /// token is always left to compute, since its logits are wanted. False, and nothing is changed,
+  /// all its tokens. Where a page holds some of the next tokens, too, it is to be copied. Tokens
+  /// that are not Sequence::num_reusable() are left to compute. False, and nothing is changed,
   /// where the pool would then have fewer than num_spare pages left.
   bool admit(Sequence& sequence, int num_spare);
 

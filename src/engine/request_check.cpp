@@ -17,13 +17,14 @@ std::optional<ApiError> check_prompt(const Request& request, const ModelInfo& in
   if (prompt == 0) {
     return bad_request("prompt", "the prompt has no tokens, and the model no token to begin with");
   }
-  if (prompt >= info.context_tokens) {
+  const bool alone = is_prompt_only(request);
+  if (prompt + (alone ? 0 : 1) > info.context_tokens) {
     return ApiError{
         400, "context_length_exceeded",
         fmt::format(
-            "the prompt has {} tokens; with at least one token of answer it must fit the "
-            "context of {} tokens: shorten it or load the model with a larger context",
-            prompt, info.context_tokens
+            "the prompt has {} tokens; {}it must fit the context of {} tokens: shorten it or load "
+            "the model with a larger context",
+            prompt, alone ? "" : "with at least one token of answer ", info.context_tokens
         ),
         "prompt"
     };
@@ -43,9 +44,18 @@ std::optional<ApiError> check_prompt(const Request& request, const ModelInfo& in
 
 std::optional<ApiError> check_request(const Request& request, const ModelInfo& info) {
   if (auto error = check_prompt(request, info)) return error;
-  if (request.max_tokens && *request.max_tokens < 1) {
+  if (request.max_tokens && *request.max_tokens < 0) {
     return bad_request(
-        "max_tokens", fmt::format("max_tokens must be at least 1, found {}", *request.max_tokens)
+        "max_tokens",
+        fmt::format(
+            "max_tokens must be at least 1, or 0 for no answer, found {}", *request.max_tokens
+        )
+    );
+  }
+  if (request.pooling && request.prompt_logprobs >= 0) {
+    return bad_request(
+        "prompt_logprobs",
+        "an embedding has no prompt_logprobs; ask for them in a request of their own"
     );
   }
   return validate(request.sampling, info.vocab_size);

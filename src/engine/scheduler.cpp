@@ -97,7 +97,7 @@ std::vector<Scheduler::Planned> Scheduler::deal() const {
   const auto take = [&](Sequence& sequence, int64_t most) {
     const auto pending = static_cast<int64_t>(sequence.pending().size());
     const int64_t count = std::min(pending, most);
-    planned.push_back({&sequence, count, count == pending});
+    planned.push_back({&sequence, count, count == pending && !sequence.is_prompt_only});
     budget -= count;
   };
   std::vector<Sequence*> prompts;
@@ -122,8 +122,11 @@ std::vector<Scheduler::Planned> Scheduler::deal() const {
 
 void Scheduler::commit(const std::vector<Planned>& planned) {
   for (const Planned& entry : planned) {
-    entry.sequence->num_computed += entry.num_tokens;
-    if (sharing_) sharing_->publish(*entry.sequence);
+    Sequence& sequence = *entry.sequence;
+    sequence.num_computed += entry.num_tokens;
+    const int64_t done = std::min(sequence.num_computed, sequence.states_end);
+    sequence.states_begin = std::max(sequence.states_begin, done);
+    if (sharing_) sharing_->publish(sequence);
   }
 }
 
@@ -135,11 +138,20 @@ Step Scheduler::make_step(const std::vector<Planned>& planned) {
   Step step;
   for (const Planned& entry : planned) {
     const Sequence& sequence = *entry.sequence;
-    step.entries.push_back(
-        {&sequence.cache, sequence.num_computed,
-         sequence.pending().first(static_cast<size_t>(entry.num_tokens)),
-         entry.wants_logits ? 1 : 0, entry.wants_logits ? sequence.chosen_row : -1}
-    );
+    StepEntry& result = step.entries.emplace_back();
+    result.cache = &sequence.cache;
+    result.first_position = sequence.num_computed;
+    result.tokens = sequence.pending().first(static_cast<size_t>(entry.num_tokens));
+    if (entry.wants_logits) {
+      result.num_logits = 1;
+      result.chosen_row = sequence.chosen_row;
+    }
+    const int64_t begin = std::max(sequence.states_begin, sequence.num_computed);
+    const int64_t end = std::min(sequence.states_end, sequence.num_computed + entry.num_tokens);
+    if (begin < end) {
+      result.first_state = static_cast<int>(begin - sequence.num_computed);
+      result.num_states = static_cast<int>(end - begin);
+    }
   }
   return step;
 }

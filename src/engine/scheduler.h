@@ -45,7 +45,7 @@ class Scheduler {
   struct Planned {
     Sequence* sequence;
     int64_t num_tokens;
-    bool wants_logits;  // its last pending token is in the step
+    bool wants_logits;  // its last pending token is in the step, and another one is to follow
   };
   /// Admits what fits and plans one step. Empty when nothing is there to run.
   std::vector<Planned> plan();

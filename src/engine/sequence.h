@@ -44,6 +44,12 @@ struct Sequence {
     return !is_held && !pending().empty() && !(is_full() && chosen_row >= 0);
   }
 
+  /// Leading tokens that may be found computed. The last one's logits are always wanted.
+  int64_t num_reusable() const {
+    const int64_t most = num_tokens() - 1;
+    return states_begin < states_end ? std::min(states_begin, most) : most;
+  }
+
   /// Has all the tokens that it may have.
   bool is_full() const { return num_tokens() >= max_tokens; }
 
@@ -70,6 +76,9 @@ struct Sequence {
   int chosen_row = -1;               // not negative: the last token is unknown
   int64_t max_tokens = 0;            // prompt and answer together
   int64_t num_computed = 0;          // leading tokens that are in the cache
+  bool is_prompt_only = false;       // ends with its prompt: no logits are wanted
+  int64_t states_begin = 0;          // positions whose hidden states are wanted and were not
+  int64_t states_end = 0;            // computed for it yet
   Hash128 prefix_root;               // which sequences may share pages with it
   std::vector<Hash128> page_hashes;  // of its leading full pages, as far as their tokens are known
   size_t num_shared_pages = 0;       // leading pages that the prefix cache knows

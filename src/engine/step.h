@@ -16,6 +16,8 @@ struct StepEntry {
   int64_t first_position = 0;
   std::span<const int32_t> tokens;
   int num_logits = 0;   // how many of the last tokens want logits
+  int first_state = 0;  // which of the tokens
+  int num_states = 0;   // want their hidden states
   int chosen_row = -1;  // not negative: the last token is the one that ModelRunner::choose() was
                         // last told to choose from this row, and the host may not know it yet
 };

@@ -23,6 +23,7 @@ StepShape shape_of(const Step& step) {
     const auto count = static_cast<int64_t>(entry.tokens.size());
     shape.num_tokens += count;
     shape.num_logits += entry.num_logits;
+    shape.num_states += entry.num_states;
     positions = std::max(positions, entry.first_position + count);
   }
   shape.kv_bound = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(positions)));

@@ -12,6 +12,7 @@ struct StepShape {
   int64_t num_tokens = 0;
   int64_t num_sequences = 0;
   int64_t num_logits = 0;
+  int64_t num_states = 0;
   int64_t kv_bound = 0;  // a power of two, and no sequence has more positions
 
   bool operator==(const StepShape&) const = default;

@@ -98,11 +98,13 @@ Model::Model(
   weight_bytes_ = packer.linear_bytes();
 }
 
-void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor logits) const {
+void Model::forward(
+    const DeviceStep& step, const CacheStorage& cache, Tensor logits, ConstTensor state_rows,
+    Tensor states
+) const {
   Workspace& workspace = backend_.workspace();
   const auto scope = workspace.scope();
   StepContext context{backend_.ops(), workspace, step, cache};
-  const auto epsilon = static_cast<float>(config_.rms_norm_eps);
 
   const Shape rows = {step.token_ids.dim(0), config_.hidden_size};
   ResidualStream stream;
@@ -116,6 +118,10 @@ void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor lo
   context.ops.embed(step.token_ids, embedding_, stream.x);
   for (const Block& block : blocks_) block.forward(context, stream);
 
+  if (states.dim(0) > 0) {
+    context.ops.settle(stream);
+    context.ops.gather_rows(stream.x, state_rows, states);
+  }
   const int64_t num_logits = step.logit_rows.dim(0);
   if (num_logits == 0) return;
   if (num_logits < rows[0]) {
@@ -124,11 +130,28 @@ void Model::forward(const DeviceStep& step, const CacheStorage& cache, Tensor lo
     context.ops.gather_rows(stream.x, step.logit_rows, last);
     stream.x = last;
   }
-  const Tensor normed = workspace.tensor(stream.x.shape(), DType::kFloat32);
+  compute_logits(stream, logits);
+}
+
+void Model::compute_logits(ResidualStream& stream, Tensor logits) const {
+  const Tensor normed = backend_.workspace().tensor(stream.x.shape(), DType::kFloat32);
+  const auto epsilon = static_cast<float>(config_.rms_norm_eps);
   const std::array<const PackedLinear*, 1> heads = {&head_->weight()};
-  context.ops.norm_linear_group(
+  backend_.ops().norm_linear_group(
       stream, {final_norm_.weight, epsilon, normed}, heads, std::span(&logits, 1)
   );
+}
+
+void Model::logits_of(Tensor states, Tensor logits) const {
+  const auto scope = backend_.workspace().scope();
+  ResidualStream stream;
+  stream.x = states;
+  compute_logits(stream, logits);
+}
+
+void Model::normalize(Tensor states) const {
+  const auto epsilon = static_cast<float>(config_.rms_norm_eps);
+  backend_.ops().rms_norm(states, final_norm_.weight, epsilon, states);
 }
 
 CacheSpec cache_spec(const ModelConfig& config, KvTypes types) {

@@ -26,9 +26,20 @@ class Model {
       const Progress& progress, size_t total_bytes
   );
 
-  /// One step: stores the step's keys and values in the cache and computes the wanted logits.
-  /// logits: [step.logit_rows, vocab] fp32. Inside it nothing allocates but the workspace.
-  void forward(const DeviceStep& step, const CacheStorage& cache, Tensor logits) const;
+  /// One step: stores the step's keys and values in the cache and computes what is wanted.
+  /// logits: [step.logit_rows, vocab] fp32. states: [state_rows, hidden] fp32, what the last layer
+  /// leaves in these rows, [states] i32, before the final norm. Inside it nothing allocates but the
+  /// workspace.
+  void forward(
+      const DeviceStep& step, const CacheStorage& cache, Tensor logits, ConstTensor state_rows,
+      Tensor states
+  ) const;
+
+  /// The logits of hidden states: [rows, hidden] to [rows, vocab] fp32. A row's are those that
+  /// forward() computes.
+  void logits_of(Tensor states, Tensor logits) const;
+  /// Hidden states behind the final norm, [rows, hidden] fp32, in place.
+  void normalize(Tensor states) const;
 
   const ModelConfig& config() const { return config_; }
   CacheSpec cache_spec(KvTypes types) const { return trellis::cache_spec(config_, types); }
@@ -36,6 +47,9 @@ class Model {
   size_t weight_bytes() const { return weight_bytes_; }
 
  private:
+  /// The final norm and the head.
+  void compute_logits(ResidualStream& stream, Tensor logits) const;
+
   ModelConfig config_;
   Backend& backend_;
   size_t weight_bytes_ = 0;

@@ -147,7 +147,7 @@ TEST_F(EngineTest, RefusesRequestsThatCannotRun) {
   const auto context = static_cast<size_t>(engine_->info().context_tokens);
   EXPECT_EQ(engine_->submit(greedy(std::vector<int32_t>(context, 5))).error().parameter, "prompt");
   Request none = greedy({5});
-  none.max_tokens = 0;
+  none.max_tokens = -1;
   EXPECT_EQ(engine_->submit(none).error().parameter, "max_tokens");
   Request hot = greedy({5});
   hot.sampling.top_p = 2.0f;

@@ -112,6 +112,40 @@ TEST_P(ModelRunnerTest, RecordsAnewWhenItsArraysHaveMoved) {
   EXPECT_EQ(backend_.num_recorded(), 3);
 }
 
+TEST_P(ModelRunnerTest, GivesTheLogitsOfHiddenStates) {
+  Step step = this->step({{1, 0, 3, 0}, {0, 0, 9, 9}}, 0);
+  step.entries[1].num_states = 9;
+  const std::span<const float> logits = runner_.run(step);
+  const std::vector<float> expected(logits.begin(), logits.end());
+
+  const std::span<const float> found = runner_.state_logits(0, 9);
+
+  EXPECT_TRUE(std::equal(found.begin(), found.end(), expected.begin(), expected.end()));
+}
+
+TEST_P(ModelRunnerTest, ReplaysStepsWhoseHiddenStatesAreWanted) {
+  for (int64_t position = 0; position < 12; position += 3) {
+    Step step = this->step({{0, position, 3, 1}, {1, position, 3, 0}}, 0);
+    Step same = this->step({{0, position, 3, 1}, {1, position, 3, 0}}, kSequences);
+    for (Step* each : {&step, &same}) {
+      each->entries[0].num_states = 1;
+      each->entries[1].first_state = 1;
+      each->entries[1].num_states = 2;
+    }
+    ModelRunner new_runner(*model_, backend_, cache_);
+    new_runner.compute(same);
+    const std::span<const float> once = new_runner.normalized_states(0, 3);
+    const std::vector<float> expected(once.begin(), once.end());
+
+    runner_.compute(step);
+
+    const std::span<const float> states = runner_.normalized_states(0, 3);
+    EXPECT_TRUE(std::equal(states.begin(), states.end(), expected.begin(), expected.end()));
+  }
+  EXPECT_EQ(backend_.num_recorded(), 1);
+  EXPECT_EQ(backend_.num_replayed(), 3);
+}
+
 TEST_P(ModelRunnerTest, DoesNotRecordPrompts) {
   for (int i = 0; i < 3; ++i) expect_the_bits_of_a_new_runner({{0, 0, 9}});
 

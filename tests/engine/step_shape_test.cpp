@@ -17,10 +17,12 @@ int64_t bound_of_length(int64_t positions) {
   return shape_of({{entry(positions - 1, 1, 1)}}).kv_bound;
 }
 
-TEST(StepShape, CountsTokensSequencesAndLogits) {
-  const StepShape shape = shape_of({{entry(0, 5, 0), entry(7, 1, 1), entry(2, 4, 3)}});
+TEST(StepShape, CountsTokensSequencesLogitsAndStates) {
+  Step step = {{entry(0, 5, 0), entry(7, 1, 1), entry(2, 4, 3)}};
+  step.entries[0].num_states = 5;
+  step.entries[2].num_states = 2;
 
-  EXPECT_EQ(shape, (StepShape{10, 3, 4, 256}));
+  EXPECT_EQ(shape_of(step), (StepShape{10, 3, 4, 7, 256}));
 }
 
 TEST(StepShape, BoundsTheLongestSequenceByAPowerOfTwoOfAtLeastAPage) {

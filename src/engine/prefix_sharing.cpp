@@ -1,9 +1,17 @@
 #include "engine/prefix_sharing.h"
 
+#include <algorithm>
+
 namespace trellis {
+namespace {
+
+/// To compute fewer tokens again takes no longer than the step that waiting costs.
+constexpr int64_t kWorthWaiting = 16;
+
+}  // namespace
 
 void PrefixSharing::prepare(Sequence& sequence) const {
-  const int64_t known = sequence.num_tokens() - (sequence.chosen_row >= 0 ? 1 : 0);
+  const int64_t known = sequence.num_known();
   for (size_t page = sequence.page_hashes.size();; ++page) {
     const auto tokens = sequence.page_tokens(page, known);
     if (static_cast<int64_t>(tokens.size()) < kPageTokens) return;
@@ -11,23 +19,51 @@ void PrefixSharing::prepare(Sequence& sequence) const {
   }
 }
 
-bool PrefixSharing::admit(Sequence& sequence, int num_spare) {
-  // The last token is in a page of the sequence's own, whatever is found.
-  if (!sequence.cache.can_reserve(1, num_spare)) return false;
+bool PrefixSharing::covers(const Sequence& other, const Sequence& sequence) {
+  const int64_t tokens = sequence.num_reusable();
+  const auto pages = static_cast<size_t>(tokens / kPageTokens);
+  if (other.prefix_root != sequence.prefix_root) return false;
+  if (other.num_known() < tokens || other.page_hashes.size() < pages) return false;
+  return other.parent_hash(pages) == sequence.parent_hash(pages) &&
+         std::ranges::equal(other.page_tokens(pages, tokens), sequence.page_tokens(pages, tokens));
+}
+
+bool PrefixSharing::is_worth_waiting(const Sequence& sequence) {
+  const size_t page = find_pages(sequence).size();
+  const int64_t tokens = sequence.num_reusable();
+  const auto rest = sequence.page_tokens(page, tokens);
+  const int64_t found = static_cast<int64_t>(page) * kPageTokens +
+                        cache_.find_part(sequence.parent_hash(page), rest).num_tokens;
+  return tokens - found >= kWorthWaiting;
+}
+
+std::vector<PageId> PrefixSharing::find_pages(const Sequence& sequence) {
   const int64_t most = sequence.num_reusable();
-  size_t page = 0;
-  while (static_cast<int64_t>(page + 1) * kPageTokens <= most) {
+  std::vector<PageId> pages;
+  while (static_cast<int64_t>(pages.size() + 1) * kPageTokens <= most) {
+    const size_t page = pages.size();
     const auto found = cache_.find(sequence.page_hashes[page], sequence.page_tokens(page, most));
     if (!found) break;
-    sequence.cache.share(*found);
-    ++page;
+    pages.push_back(*found);
   }
+  return pages;
+}
+
+bool PrefixSharing::admit(Sequence& sequence, int num_spare, const Sequence* source) {
+  // The last token is in a page of the sequence's own, whatever is found.
+  if (!sequence.cache.can_reserve(1, num_spare)) return false;
+  const std::vector<PageId> found = find_pages(sequence);
+  for (const PageId page : found) sequence.cache.share(page);
   if (!sequence.cache.can_reserve(sequence.num_tokens(), num_spare)) {
     sequence.cache.clear();
     return false;
   }
-  const PrefixCache::Part part =
-      cache_.find_part(sequence.parent_hash(page), sequence.page_tokens(page, most));
+  const size_t page = found.size();
+  const auto rest = sequence.page_tokens(page, sequence.num_reusable());
+  PrefixCache::Part part = cache_.find_part(sequence.parent_hash(page), rest);
+  if (source != nullptr && static_cast<int64_t>(rest.size()) > part.num_tokens) {
+    part = {source->cache.pages()[page], static_cast<int64_t>(rest.size())};
+  }
   // The pool may take the very page that is to be copied: until the next step it holds the same.
   sequence.cache.reserve(sequence.num_tokens());
   sequence.num_shared_pages = page;

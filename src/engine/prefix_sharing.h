@@ -21,14 +21,21 @@ class PrefixSharing {
  public:
   explicit PrefixSharing(PrefixCache& cache) : cache_(cache) {}
 
-  /// Hashes the full pages of a sequence that begins to wait.
+  /// Hashes the full pages of a waiting sequence, before it is asked for or admitted: its last
+  /// tokens may have become known since.
   void prepare(Sequence& sequence) const;
+
+  /// Whether `other` begins with all that `sequence` may find computed.
+  static bool covers(const Sequence& other, const Sequence& sequence);
+  /// Whether so much of that is not known yet that a sequence does well to wait for it.
+  bool is_worth_waiting(const Sequence& sequence);
 
   /// Gives a sequence without pages those that are known to hold its leading tokens, and room for
   /// all its tokens. Where a page holds some of the next tokens, too, it is to be copied. Tokens
   /// that are not Sequence::num_reusable() are left to compute. False, and nothing is changed,
-  /// where the pool would then have fewer than num_spare pages left.
-  bool admit(Sequence& sequence, int num_spare);
+  /// where the pool would then have fewer than num_spare pages left. source: a running sequence
+  /// that covers it and has come that far; null: none.
+  bool admit(Sequence& sequence, int num_spare, const Sequence* source = nullptr);
 
   /// Makes pages known that are full by now. One that is known already from elsewhere takes the
   /// place of the sequence's own.
@@ -42,6 +49,9 @@ class PrefixSharing {
   std::vector<PageCopy> take_copies() { return std::exchange(copies_, {}); }
 
  private:
+  /// The known pages that hold the sequence's leading tokens.
+  std::vector<PageId> find_pages(const Sequence& sequence);
+
   PrefixCache& cache_;
   std::vector<PageCopy> copies_;
 };

@@ -25,13 +25,22 @@ Scheduler::Scheduler(const SchedulerOptions& options, PrefixCache* prefixes) : o
 }
 
 void Scheduler::add(Sequence& sequence) {
-  if (sharing_) sharing_->prepare(sequence);
   sequence.arrival = num_added_++;
   insert_in_order(waiting_, sequence);
 }
 
-bool Scheduler::find_pages(Sequence& sequence, int num_spare) {
-  if (sharing_) return sharing_->admit(sequence, num_spare);
+const Sequence* Scheduler::find_source(const Sequence& sequence) const {
+  const Sequence* source = nullptr;
+  if (!sharing_) return source;
+  for (const Sequence* other : running_) {
+    if (source != nullptr && other->num_computed <= source->num_computed) continue;
+    if (PrefixSharing::covers(*other, sequence)) source = other;
+  }
+  return source;
+}
+
+bool Scheduler::find_pages(Sequence& sequence, int num_spare, const Sequence* source) {
+  if (sharing_) return sharing_->admit(sequence, num_spare, source);
   const int64_t tokens = sequence.num_tokens();
   return sequence.cache.can_reserve(tokens, num_spare) && sequence.cache.reserve(tokens);
 }
@@ -70,7 +79,12 @@ void Scheduler::admit() {
   size_t index = 0;
   while (index < waiting_.size() && running_.size() < static_cast<size_t>(options_.max_sequences)) {
     Sequence& next = *waiting_[index];
-    if (find_pages(next, num_spare)) {
+    if (sharing_) sharing_->prepare(next);
+    const Sequence* const source = find_source(next);
+    const bool is_on_its_way = source != nullptr && source->num_computed < next.num_reusable();
+    if (is_on_its_way && sharing_->is_worth_waiting(next)) {
+      ++index;
+    } else if (find_pages(next, num_spare, is_on_its_way ? nullptr : source)) {
       num_spare += will_grow(&next) ? 1 : 0;
       const auto place = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
       std::for_each(waiting_.begin(), place, [](Sequence* earlier) { ++earlier->num_overtaken; });

@@ -2,7 +2,9 @@
 //
 // Admission: by priority, then first come, first served. A sequence is admitted when the pool has
 // pages for the tokens that it has, and one to spare for each running answer that will still grow.
-// Where it has not, smaller ones behind it may start first, but only kMaxOvertakes of them.
+// Where it has not, smaller ones behind it may start first, but only kMaxOvertakes of them. One
+// whose prompt a running sequence is computing waits until it can share it: of several answers to
+// one prompt, the first computes it for all.
 //
 // An answer takes its pages as it grows. When there is none left, the youngest sequence of the
 // lowest priority is preempted: it gives its pages back and waits, with its tokens, to have them
@@ -62,8 +64,11 @@ class Scheduler {
 
  private:
   void admit();
+  /// A running sequence whose pages hold, or will hold, all that a waiting one may find computed:
+  /// the one that has come farthest. Null: there is none.
+  const Sequence* find_source(const Sequence& sequence) const;
   /// Gives a waiting sequence pages for its tokens if the pool then still has num_spare.
-  bool find_pages(Sequence& sequence, int num_spare);
+  bool find_pages(Sequence& sequence, int num_spare, const Sequence* source);
   void give_pages_back(Sequence& sequence);
   /// Gives every running sequence pages for its tokens; preempts the youngest where there are none.
   void grow();

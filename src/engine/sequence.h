@@ -22,10 +22,10 @@ struct Sequence {
 
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
 
+  /// Leading tokens that are known.
+  int64_t num_known() const { return num_tokens() - (chosen_row >= 0 ? 1 : 0); }
   /// Leading tokens that are known and in the cache.
-  int64_t num_settled() const {
-    return std::min(num_computed, num_tokens() - (chosen_row >= 0 ? 1 : 0));
-  }
+  int64_t num_settled() const { return std::min(num_computed, num_known()); }
   /// The tokens of a page, as many as there are among the first `count`.
   std::span<const int32_t> page_tokens(size_t page, int64_t count) const {
     const auto begin = static_cast<int64_t>(page) * kPageTokens;

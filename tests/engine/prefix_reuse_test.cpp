@@ -94,6 +94,27 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); }
 );
 
+TEST_P(PrefixReuse, ComputesThePromptOfSeveralAnswersOnce) {
+  const std::unique_ptr<Engine> engine = load();
+  std::vector<Event> expected;
+  std::vector<Request> choices(6, asking(400, 400));
+  for (size_t i = 0; i < choices.size(); ++i) {
+    choices[i].sampling.seed = i;
+    expected.push_back(cold(choices[i]));
+  }
+
+  std::vector<Submitted> streams;
+  for (const Request& choice : choices) streams.push_back(engine->submit(choice));
+  for (size_t i = 0; i < choices.size(); ++i) {
+    const Event answer = collect(std::move(streams[i]));
+    expect_same(answer, expected[i]);
+  }
+
+  const EngineStats stats = engine->stats();
+  EXPECT_EQ(stats.prompt_tokens, 6 * 400);
+  EXPECT_EQ(stats.prompt_tokens - stats.cached_tokens, 400 + 5);
+}
+
 TEST(PrefixReuseSalt, KeepsRequestsApart) {
   const std::unique_ptr<Engine> engine = load("cpu", "fp16");
   Request request = asking(400, 400);

@@ -116,12 +116,65 @@ TEST_F(PrefixSharingTest, SharesPagesBetweenSequencesThatRun) {
   EXPECT_EQ(second->cache.pages()[1], first->cache.pages()[1]);
   EXPECT_NE(second->cache.pages()[2], first->cache.pages()[2]);
   EXPECT_EQ(pool_.num_free(), free - 1);
-  EXPECT_EQ(second->num_cached, 512);
+  EXPECT_EQ(second->num_cached, 599);
+}
+
+TEST_F(PrefixSharingTest, ComputesAPromptOnceForAllThatComeTogether) {
+  Scheduler scheduler({4, 250}, &prefixes_);
+  std::vector<std::unique_ptr<Sequence>> choices;
+  for (int i = 0; i < 4; ++i) {
+    choices.push_back(std::make_unique<Sequence>(pool_, tokens(600), 610));
+    scheduler.add(*choices.back());
+  }
+
+  std::vector<int64_t> computed;
+  for (int i = 0; i < 4; ++i) {
+    const auto planned = scheduler.plan();
+    for (const PageCopy& copy : scheduler.take_copies()) model_.copy(copy);
+    int64_t& sum = computed.emplace_back(0);
+    for (const auto& entry : planned) {
+      ASSERT_NO_FATAL_FAILURE(model_.compute(entry));
+      sum += entry.num_tokens;
+    }
+    scheduler.commit(planned);
+    for (const auto& entry : planned) {
+      if (entry.wants_logits) entry.sequence->append(1);
+    }
+  }
+
+  // The prompt, the last token of each other choice beside the first's answer, then all answers.
+  EXPECT_THAT(computed, testing::ElementsAre(250, 250, 100, 4));
+  for (size_t i = 1; i < choices.size(); ++i) EXPECT_EQ(choices[i]->num_cached, 599);
+  for (const auto& choice : choices) scheduler.remove(*choice);
+}
+
+TEST_F(PrefixSharingTest, LetsNoPromptWaitForOneThatIsOnlyAlike) {
+  const auto first = make(tokens(600));
+  std::vector<int32_t> other = tokens(600);
+  other[590] = -5;
+  const auto second = make(other);
+  const auto salted = make(tokens(600));
+  salted->prefix_root = prefixes_.root("other");
+
+  EXPECT_EQ(scheduler_.plan().size(), 3u);
+}
+
+TEST_F(PrefixSharingTest, ComputesAPromptAnewWhoseHiddenStatesAreWanted) {
+  leave_behind(tokens(600));
+  const auto sequence = make(tokens(600));
+  sequence->states_begin = 300;
+  sequence->states_end = 600;
+  step();
+
+  EXPECT_EQ(sequence->num_cached, 300);
+  EXPECT_EQ(sequence->states_begin, 600);
 }
 
 TEST_F(PrefixSharingTest, MergesThePagesOfSequencesThatCameTogether) {
   const auto first = make(tokens(600));
-  const auto second = make(tokens(600));
+  std::vector<int32_t> other = tokens(600);
+  other[590] = -5;
+  const auto second = make(other);
   step();
 
   EXPECT_EQ(second->cache.pages()[0], first->cache.pages()[0]);

@@ -52,7 +52,10 @@ struct Request {
   std::vector<int32_t> stop_token_ids;  // beside the model's own
   std::vector<std::string> stop_strings;  // empty ones are ignored; one that spells a special token
                                           // stops at that token
-  bool ignore_eos = false;                // the model's own stop tokens do not stop
+  std::vector<std::string> banned_strings;  // in upper or lower case, never in the answer: it is
+                                            // taken back to where one began and goes on otherwise;
+                                            // empty ones are ignored
+  bool ignore_eos = false;                  // the model's own stop tokens do not stop
   std::string cache_salt;  // requests of another salt share no computed prompts with this one, and
                            // cannot tell by the time they take what it asked
   int priority = 0;        // of those that wait, higher ones start first, whenever they came

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,12 +27,14 @@ enum class Stage : uint8_t { kAsked, kForced, kDone };
 struct Constraint::State {
   explicit State(const CompiledGrammar& grammar)
       : matcher(grammar.matcher->clone()),
+        num_accepted(grammar.forced.size()),
         forced(grammar.forced),
         is_over(matcher->is_over()),
         mask(grammar.mask),
         may_end(grammar.may_end) {}
 
-  void advance(int32_t token);
+  /// Calls step, which changes the forced tokens, and works out the mask behind them.
+  void work(const std::function<void()>& step);
   void reach(Stage stage);
   /// Waits until then. Also true where it has taken too long.
   bool reaches(Stage wanted, Clock::time_point end);
@@ -39,6 +42,7 @@ struct Constraint::State {
   void wait_for(Stage wanted);
 
   std::unique_ptr<GrammarMatcher> matcher;
+  size_t num_accepted = 0;
   std::vector<int32_t> forced;
   bool is_over;
   TokenMask mask;
@@ -52,14 +56,14 @@ struct Constraint::State {
   std::optional<Clock::time_point> begun;  // when a thread took up the last token
 };
 
-void Constraint::State::advance(int32_t token) {
+void Constraint::State::work(const std::function<void()>& step) {
   if (abandoned.load()) return;
   {
     const std::lock_guard lock(mutex);
     begun = Clock::now();
   }
   try {
-    forced = matcher->accept(std::array{token});
+    step();
     is_over = matcher->is_over();
     reach(Stage::kForced);
     may_end = matcher->allowed(mask);
@@ -111,13 +115,30 @@ Constraint::~Constraint() {
   state_->matcher->cancel();
 }
 
-void Constraint::accept(int32_t token) {
+void Constraint::start(const std::function<void(State&)>& step) {
   {
     const std::lock_guard lock(state_->mutex);
     state_->stage = Stage::kAsked;
     state_->begun.reset();
   }
-  workers_.start([state = state_, token] { state->advance(token); });
+  workers_.start([state = state_, step] { state->work([&] { step(*state); }); });
+}
+
+void Constraint::accept(int32_t token) {
+  start([token](State& state) {
+    state.forced = state.matcher->accept(std::array{token});
+    state.num_accepted += 1 + state.forced.size();
+  });
+}
+
+void Constraint::roll_back(size_t num_tokens) {
+  state_->wait_for(Stage::kDone);
+  if (num_tokens >= state_->num_accepted) return;  // the tokens behind it were not accepted
+  start([num_tokens](State& state) {
+    state.matcher->roll_back(state.num_accepted - num_tokens);
+    state.num_accepted = num_tokens;
+    state.forced.clear();
+  });
 }
 
 bool Constraint::knows_forced(Clock::time_point until) const {

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -25,6 +26,10 @@ class Constraint {
 
   /// Begins to work out what follows a token that mask() allowed.
   void accept(int32_t token);
+  /// Begins to work out what follows the first num_tokens of the output, forced ones included,
+  /// where the next one is not forced. Waits for what is under way, and throws as what is asked
+  /// below.
+  void roll_back(size_t num_tokens);
 
   /// Waits until then at most for the forced tokens, or for all: whether what is asked below waits
   /// no more. So it is where the grammar gave up or took too long.
@@ -45,6 +50,9 @@ class Constraint {
 
  private:
   struct State;
+
+  /// Has a worker call step, and work out what follows.
+  void start(const std::function<void(State&)>& step);
 
   MaskWorkers& workers_;
   std::shared_ptr<State> state_;

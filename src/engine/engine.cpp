@@ -483,10 +483,10 @@ void EngineImpl::take_chosen(std::vector<Generation*>& next_rows) {
     Generation* generation = rows[row];
     if (generation == nullptr) continue;
     // The step that is under way is of no use where no token was possible, for it went on from id
-    // 0, nor to an answer that has ended.
+    // 0, nor where tokens were taken back, nor to an answer that has ended.
     if (tokens[row] < 0) generation->sequence().forget_last();
     const bool runs = advance(*generation, [&] { return generation->advance(tokens[row]); });
-    if (runs && tokens[row] >= 0) continue;
+    if (runs && generation->sequence().pending().empty()) continue;
     std::replace(next_rows.begin(), next_rows.end(), generation, static_cast<Generation*>(nullptr));
   }
 }

@@ -4,6 +4,7 @@
 #include "sampling/logprobs.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace trellis {
 namespace {
@@ -27,15 +28,18 @@ Generation::Generation(
       num_prompt_(request_.prompt_ids.size()),
       tokenizer_(tokenizer),
       sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
-      detokenizer_(tokenizer),
-      stop_matcher_(request_.stop_strings),
+      text_(tokenizer, request_.stop_strings, request_.prompt_ids),
       constraint_(std::move(constraint)),
       channel_(std::move(channel)),
       metrics_(metrics),
       submitted_(submitted) {
   sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
-  detokenizer_.prime(request_.prompt_ids);
+  const auto& banned = request_.banned_strings;
+  if (std::ranges::any_of(banned, [](const std::string& text) { return !text.empty(); })) {
+    held_ = std::make_unique<HeldTokens>(banned, text_);
+    sequence_.num_revocable = 1;
+  }
   ask_for_states();
   if (constraint_) {
     const std::span<const int32_t> forced = constraint_->forced();
@@ -66,14 +70,13 @@ void Generation::add_prompt_state(std::span<const float> state) {
 
 void Generation::end_prompt() {
   Event event;
-  event.prompt_logprobs = std::move(prompt_logprobs_);
   if (request_.pooling) event.embedding = embedding_.unit_vector();
   usage_.prompt_s = seconds_between(*started_, Clock::now());
   event.finished = true;
   event.finish_reason = FinishReason::kLength;
   event.usage = usage();
   metrics_.add_prompt(event.usage);
-  emit_last(std::move(event));
+  publish(std::move(event));
 }
 
 void Generation::start() {
@@ -82,9 +85,14 @@ void Generation::start() {
   metrics_.add_queued(*started_ - submitted_);
 }
 
-std::span<const int32_t> Generation::banned() const {
-  const bool stops_masked = usage_.decode_tokens < request_.min_tokens;
-  return stops_masked ? std::span<const int32_t>(stop_ids_) : std::span<const int32_t>();
+std::vector<int32_t> Generation::banned() const {
+  std::vector<int32_t> ids;
+  if (usage_.decode_tokens < request_.min_tokens) ids = stop_ids_;
+  if (held_) {
+    const std::span<const int32_t> forbidden = held_->forbidden();
+    ids.insert(ids.end(), forbidden.begin(), forbidden.end());
+  }
+  return ids;
 }
 
 std::optional<TokenLogprob> Generation::logprob_of(std::span<const float> logits, int32_t token)
@@ -96,7 +104,7 @@ std::optional<TokenLogprob> Generation::logprob_of(std::span<const float> logits
 bool Generation::advance(std::span<const float> logits) {
   if (constraint_) return advance_by_grammar(logits);
   const int32_t token = sampler_.sample({logits, banned()});
-  return append(token, logprob_of(logits, token));
+  return append(token, logprob_of(logits, token)) == After::kEnded;
 }
 
 bool Generation::advance_by_grammar(std::span<const float> logits) {
@@ -109,10 +117,11 @@ bool Generation::advance_by_grammar(std::span<const float> logits) {
     forced_.pop_front();
     sampler_.accept_forced(token);
     sequence_.append(token);
-    return emit(token, logprob_of(logits, token)) || end_if_over();
+    const After after = emit(token, logprob_of(logits, token), true);
+    return after == After::kGoesOn ? end_if_over() : after == After::kEnded;
   }
   // Those that the answer begins with were computed with the prompt.
-  if (emit_forced()) return true;
+  if (const After after = emit_forced(); after != After::kGoesOn) return after == After::kEnded;
   const int32_t token = choose_by_grammar(logits);
   if (token < 0) {
     if (!constraint_->may_end()) {
@@ -121,7 +130,8 @@ bool Generation::advance_by_grammar(std::span<const float> logits) {
     end(FinishReason::kStop);
     return true;
   }
-  if (append(token, logprob_of(logits, token))) return true;
+  const After after = append(token, logprob_of(logits, token));
+  if (after != After::kGoesOn) return after == After::kEnded;
   constraint_->accept(token);
   expects_forced_ = true;
   return false;
@@ -139,7 +149,7 @@ bool Generation::take_forced() {
   forced_.assign(forced.begin(), forced.end());
   if (request_.logprobs >= 0) return end_if_over();
   append_forced();
-  return emit_forced();
+  return emit_forced() == After::kEnded;
 }
 
 void Generation::append_forced() {
@@ -148,14 +158,15 @@ void Generation::append_forced() {
   }
 }
 
-bool Generation::emit_forced() {
+Generation::After Generation::emit_forced() {
   while (!forced_.empty()) {
     const int32_t token = forced_.front();
     forced_.pop_front();
     sampler_.accept_forced(token);
-    if (emit(token, std::nullopt)) return true;
+    const After after = emit(token, std::nullopt, true);
+    if (after != After::kGoesOn) return after;
   }
-  return end_if_over();
+  return end_if_over() ? After::kEnded : After::kGoesOn;
 }
 
 bool Generation::end_if_over() {
@@ -165,63 +176,90 @@ bool Generation::end_if_over() {
 }
 
 bool Generation::advance(int32_t chosen) {
-  return append(chosen >= 0 ? chosen : sampler_.lowest_allowed(banned()), std::nullopt);
+  const int32_t token = chosen >= 0 ? chosen : sampler_.lowest_allowed(banned());
+  return append(token, std::nullopt) == After::kEnded;
 }
 
-bool Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
+Generation::After Generation::append(int32_t token, std::optional<TokenLogprob> logprob) {
   sampler_.accept(token);
   sequence_.append(token);
-  return emit(token, std::move(logprob));
+  return emit(token, std::move(logprob), false);
 }
 
-bool Generation::emit(int32_t token, std::optional<TokenLogprob> logprob) {
-  Event event;
-  event.token_ids.push_back(token);
-  if (logprob) event.logprobs.push_back(*std::move(logprob));
+void Generation::count_token() {
   const Clock::time_point now = Clock::now();
-  if (usage_.decode_tokens++ == 0) {
+  ++usage_.decode_tokens;
+  if (!first_token_) {
     first_token_ = now;
     usage_.prompt_s = seconds_between(*started_, now);
-    event.prompt_logprobs = std::move(prompt_logprobs_);
     metrics_.add_prompt(usage());
     metrics_.add_first_token(now - submitted_);
   } else {
     metrics_.add_next_token(now - last_token_);
   }
   last_token_ = now;
-  usage_.decode_s = seconds_between(first_token_, now);
+  usage_.decode_s = seconds_between(*first_token_, now);
+}
 
+Generation::After Generation::emit(
+    int32_t token, std::optional<TokenLogprob> logprob, bool is_forced
+) {
+  count_token();
+  Event event;
+  event.token_ids.push_back(token);
+  if (logprob) event.logprobs.push_back(*std::move(logprob));
   const bool full =
       static_cast<int64_t>(num_prompt_) + usage_.decode_tokens >= sequence_.max_tokens;
+  AnswerText::Part part;
   if (std::find(stop_ids_.begin(), stop_ids_.end(), token) != stop_ids_.end()) {
-    event.text = held_text();
+    part = text_.end();
     event.finish_reason = FinishReason::kStop;
     event.stop_string = stop_string_of(token);
   } else {
-    std::string text = detokenizer_.push(token);
-    if (full) text += detokenizer_.flush();
-    StopMatcher::Output output = stop_matcher_.push(text);
-    event.text = output.text;
-    if (output.matched) {
+    part = text_.push(token, full);
+    event.stop_string = std::move(part.stop_string);
+    if (part.stopped) {
       event.finish_reason = FinishReason::kStop;
-      event.stop_string = std::move(output.match);
     } else if (full) {
-      event.text += stop_matcher_.flush();
       event.finish_reason = FinishReason::kLength;
     }
   }
+  event.text = std::move(part.text);
   event.finished = event.finish_reason != FinishReason::kNone;
   event.usage = usage();
-  if (!event.finished) {
-    channel_->push(std::move(event));
-    return false;
+  const After after = event.finished ? After::kEnded : After::kGoesOn;
+  if (!held_) {
+    publish(std::move(event));
+    return after;
   }
-  emit_last(std::move(event));
-  return true;
+  const size_t banned_tokens = held_->push(std::move(event), part.added, is_forced);
+  if (banned_tokens > 0) {
+    take_back(banned_tokens);
+    return After::kTakenBack;
+  }
+  for (Event& ready : after == After::kEnded ? held_->take_all() : held_->take_ready()) {
+    publish(std::move(ready));
+  }
+  sequence_.num_revocable = 1 + static_cast<int64_t>(held_->num_held());
+  return after;
 }
 
-void Generation::emit_last(Event event) {
-  metrics_.add_finished(Clock::now() - submitted_, event.finish_reason, event.usage);
+void Generation::take_back(size_t num_tokens) {
+  text_ = held_->take_back(num_tokens);
+  usage_.decode_tokens -= static_cast<int64_t>(num_tokens);
+  sampler_.take_back(num_tokens);
+  sequence_.take_back_to(static_cast<int64_t>(num_prompt_) + usage_.decode_tokens);
+  sequence_.num_revocable = 1 + static_cast<int64_t>(held_->num_held());
+  forced_.clear();
+  expects_forced_ = false;
+  if (constraint_) constraint_->roll_back(static_cast<size_t>(usage_.decode_tokens));
+}
+
+void Generation::publish(Event event) {
+  event.prompt_logprobs = std::exchange(prompt_logprobs_, {});
+  if (event.finished) {
+    metrics_.add_finished(Clock::now() - submitted_, event.finish_reason, event.usage);
+  }
   channel_->push(std::move(event));
 }
 
@@ -229,11 +267,6 @@ std::string Generation::stop_string_of(int32_t token) const {
   const std::vector<std::string>& texts = request_.stop_strings;
   std::string spelled = tokenizer_.id_to_token(token);
   return std::find(texts.begin(), texts.end(), spelled) == texts.end() ? "" : std::move(spelled);
-}
-
-std::string Generation::held_text() {
-  const StopMatcher::Output rest = stop_matcher_.push(detokenizer_.flush());
-  return rest.matched ? rest.text : rest.text + stop_matcher_.flush();
 }
 
 Usage Generation::usage() const {
@@ -246,12 +279,16 @@ Usage Generation::usage() const {
 
 void Generation::end(FinishReason reason, const std::string& error) {
   Event event;
-  event.text = held_text();
+  // Where it failed, what is held may hold the very string that is banned.
+  if (!held_ || reason != FinishReason::kError) event.text = text_.end().text;
+  if (held_ && reason != FinishReason::kError) {
+    for (Event& held : held_->take_all()) publish(std::move(held));
+  }
   event.finished = true;
   event.finish_reason = reason;
   event.error = error;
   event.usage = usage();
-  emit_last(std::move(event));
+  publish(std::move(event));
 }
 
 }  // namespace trellis

@@ -2,14 +2,14 @@
 // client may see.
 #pragma once
 
+#include "engine/answer_text.h"
 #include "engine/constraint.h"
 #include "engine/embedding_sum.h"
 #include "engine/engine_metrics.h"
 #include "engine/event_channel.h"
+#include "engine/held_tokens.h"
 #include "engine/sequence.h"
 #include "sampling/sampler.h"
-#include "text/detokenizer.h"
-#include "text/stop_matcher.h"
 
 #include <chrono>
 #include <deque>
@@ -85,10 +85,16 @@ class Generation {
   /// The hidden states that are wanted of the sequence.
   void ask_for_states();
   /// Ids that must not come yet.
-  std::span<const int32_t> banned() const;
-  bool append(int32_t token, std::optional<TokenLogprob> logprob);
-  /// Emits the event of a token. True once the answer is complete.
-  bool emit(int32_t token, std::optional<TokenLogprob> logprob);
+  std::vector<int32_t> banned() const;
+
+  /// What a token did to the answer: kTakenBack if it completed a banned string, so that the answer
+  /// now ends before the token with which that began.
+  enum class After : uint8_t { kGoesOn, kTakenBack, kEnded };
+  After append(int32_t token, std::optional<TokenLogprob> logprob);
+  /// Emits the event of a token, or holds it. is_forced: no other one could come.
+  After emit(int32_t token, std::optional<TokenLogprob> logprob, bool is_forced);
+  void count_token();
+  void take_back(size_t num_tokens);
   std::optional<TokenLogprob> logprob_of(std::span<const float> logits, int32_t token) const;
 
   bool advance_by_grammar(std::span<const float> logits);
@@ -96,14 +102,14 @@ class Generation {
   int32_t choose_by_grammar(std::span<const float> logits);
   /// Puts the tokens that must come into the sequence, ahead of their events.
   void append_forced();
-  bool emit_forced();
+  After emit_forced();
   /// Ends the answer where the grammar allows nothing more.
   bool end_if_over();
-  std::string held_text();
   /// The stop string that a stop token spells, if one does.
   std::string stop_string_of(int32_t token) const;
   Usage usage() const;
-  void emit_last(Event event);
+  /// Sends an event that nothing can take back.
+  void publish(Event event);
 
   Request request_;
   std::vector<int32_t> stop_ids_;
@@ -111,8 +117,8 @@ class Generation {
   size_t num_prompt_;
   const Tokenizer& tokenizer_;
   Sampler sampler_;
-  Detokenizer detokenizer_;
-  StopMatcher stop_matcher_;
+  AnswerText text_;
+  std::unique_ptr<HeldTokens> held_;  // null: nothing is banned
   std::vector<TokenLogprob> prompt_logprobs_;
   EmbeddingSum embedding_;
   std::unique_ptr<Constraint> constraint_;
@@ -123,7 +129,7 @@ class Generation {
   EngineMetrics& metrics_;
   Clock::time_point submitted_;
   std::optional<Clock::time_point> started_;
-  Clock::time_point first_token_;
+  std::optional<Clock::time_point> first_token_;
   Clock::time_point last_token_;
 };
 

@@ -11,7 +11,7 @@ constexpr int64_t kWorthWaiting = 16;
 }  // namespace
 
 void PrefixSharing::prepare(Sequence& sequence) const {
-  const int64_t known = sequence.num_known();
+  const int64_t known = sequence.num_final();
   for (size_t page = sequence.page_hashes.size();; ++page) {
     const auto tokens = sequence.page_tokens(page, known);
     if (static_cast<int64_t>(tokens.size()) < kPageTokens) return;

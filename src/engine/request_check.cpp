@@ -1,6 +1,8 @@
 #include "engine/request_check.h"
 
+#include "base/error.h"
 #include "sampling/validate.h"
+#include "text/lowercase.h"
 
 #include <string>
 #include <utility>
@@ -40,6 +42,33 @@ std::optional<ApiError> check_prompt(const Request& request, const ModelInfo& in
   return std::nullopt;
 }
 
+std::optional<ApiError> check_banned_strings(const std::vector<std::string>& strings) {
+  if (strings.size() > kMostBannedStrings) {
+    return bad_request(
+        "banned_strings", fmt::format(
+                              "banned_strings has {} strings; at most {} are allowed",
+                              strings.size(), kMostBannedStrings
+                          )
+    );
+  }
+  for (const std::string& text : strings) {
+    if (text.size() > kMostBannedBytes) {
+      return bad_request(
+          "banned_strings", fmt::format(
+                                "a string of banned_strings has {} bytes; at most {} are allowed",
+                                text.size(), kMostBannedBytes
+                            )
+      );
+    }
+    try {
+      lowercase(text);
+    } catch (const UserError& error) {
+      return bad_request("banned_strings", error.what());
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<ApiError> check_request(const Request& request, const ModelInfo& info) {
@@ -58,6 +87,7 @@ std::optional<ApiError> check_request(const Request& request, const ModelInfo& i
         "an embedding has no prompt_logprobs; ask for them in a request of their own"
     );
   }
+  if (auto error = check_banned_strings(request.banned_strings)) return error;
   return validate(request.sampling, info.vocab_size);
 }
 

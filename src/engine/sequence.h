@@ -24,8 +24,10 @@ struct Sequence {
 
   /// Leading tokens that are known.
   int64_t num_known() const { return num_tokens() - (chosen_row >= 0 ? 1 : 0); }
-  /// Leading tokens that are known and in the cache.
-  int64_t num_settled() const { return std::min(num_computed, num_known()); }
+  /// Leading tokens that are known and will not be taken back, nor computed again.
+  int64_t num_final() const { return num_known() - num_revocable; }
+  /// Leading tokens that are final and in the cache.
+  int64_t num_settled() const { return std::min(num_computed, num_final()); }
   /// The tokens of a page, as many as there are among the first `count`.
   std::span<const int32_t> page_tokens(size_t page, int64_t count) const {
     const auto begin = static_cast<int64_t>(page) * kPageTokens;
@@ -46,7 +48,7 @@ struct Sequence {
 
   /// Leading tokens that may be found computed. The last one's logits are always wanted.
   int64_t num_reusable() const {
-    const int64_t most = num_tokens() - 1;
+    const int64_t most = std::min(num_tokens() - 1, num_final());
     return states_begin < states_end ? std::min(states_begin, most) : most;
   }
 
@@ -68,12 +70,21 @@ struct Sequence {
     chosen_row = -1;
   }
 
+  /// Forgets all but the first `count` tokens, which are known and of which the last is computed
+  /// anew. Those behind num_final() may be forgotten, and one less.
+  void take_back_to(int64_t count) {
+    tokens.resize(static_cast<size_t>(count));
+    chosen_row = -1;
+    forget_last();
+  }
+
   /// Has the last token computed anew.
   void forget_last() { num_computed = std::min(num_computed, num_tokens() - 1); }
 
   std::vector<int32_t> tokens;       // the prompt, then what was generated
   bool is_held = false;              // waits for something else than its turn
   int chosen_row = -1;               // not negative: the last token is unknown
+  int64_t num_revocable = 0;         // last known tokens whose pages no other sequence may share
   int64_t max_tokens = 0;            // prompt and answer together
   int64_t num_computed = 0;          // leading tokens that are in the cache
   bool is_prompt_only = false;       // ends with its prompt: no logits are wanted

@@ -119,6 +119,37 @@ TEST_F(DeviceChoice, GoesOnWhereNoTokenIsPossible) {
   EXPECT_EQ(answer.token_ids, (std::vector<int32_t>{1, 1, 1, 0}));
 }
 
+/// The device has begun the step behind the token that completes a banned string.
+TEST_F(DeviceChoice, IsTakenBackWithABannedString) {
+  for (const float temperature : {0.0f, 1.2f}) {
+    Request request = asking(seeded(temperature, 9), false);
+    request.max_tokens = 24;
+    request.banned_strings = {"a", "E ", "in"};
+    const Event on_device = collect(engine_->submit(request));
+    request.logprobs = 0;
+    const Event on_host = collect(engine_->submit(request));
+
+    EXPECT_EQ(on_device.token_ids.size(), 24u);
+    EXPECT_EQ(on_device.token_ids, on_host.token_ids);
+    EXPECT_EQ(on_device.text, on_host.text);
+    EXPECT_EQ(on_device.text.find('a'), std::string::npos);
+  }
+}
+
+TEST_F(DeviceChoice, LeavesHiddenStatesToPrompts) {
+  Request request = asking(seeded(0.0f, 0), false);
+  request.prompt_logprobs = 1;
+  const Event on_device = collect(engine_->submit(request));
+  request.logprobs = 0;
+  const Event on_host = collect(engine_->submit(request));
+
+  EXPECT_EQ(on_device.token_ids, on_host.token_ids);
+  ASSERT_EQ(on_device.prompt_logprobs.size(), hello().size() - 1);
+  for (size_t i = 0; i < on_device.prompt_logprobs.size(); ++i) {
+    EXPECT_EQ(on_device.prompt_logprobs[i].logprob, on_host.prompt_logprobs[i].logprob);
+  }
+}
+
 TEST_F(DeviceChoice, IsDroppedWithARequestThatIsCancelled) {
   Submitted cancelled = engine_->submit(asking(seeded(0.0f, 0), false));
   cancelled.value()->next();

@@ -245,6 +245,8 @@ class RandomConversations : public PrefixSharingTest, public testing::WithParamI
     int64_t num_prompt;
     int64_t num_planned = 0;
     int64_t num_dropped = 0;  // of these, tokens that were computed in vain
+    bool is_revocable = false;
+    int64_t num_held = 0;  // last tokens that may be taken back
   };
 
   size_t draw(size_t bound) { return random_() % bound; }
@@ -260,14 +262,38 @@ class RandomConversations : public PrefixSharingTest, public testing::WithParamI
     const auto limit = length + 1 + static_cast<int64_t>(draw(600));
     auto sequence = std::make_unique<Sequence>(pool_, std::move(prompt), limit);
     sequence->prefix_root = prefixes_.root(space == 0 ? "a" : "b");
+    const bool is_revocable = draw(3) == 0;
+    sequence->num_revocable = is_revocable ? 1 : 0;
     scheduler_.add(*sequence);
     running_.push_back({std::move(sequence), space, length});
+    running_.back().is_revocable = is_revocable;
   }
 
   Conversation& owner_of(const Sequence* sequence) {
     return *std::find_if(running_.begin(), running_.end(), [&](const Conversation& entry) {
       return entry.sequence.get() == sequence;
     });
+  }
+
+  /// A token came. Whether it was taken back, and maybe others with it.
+  bool take_back(Sequence* sequence) {
+    Conversation& conversation = owner_of(sequence);
+    if (!conversation.is_revocable) return false;
+    int64_t& num_held = conversation.num_held;
+    ++num_held;
+    const bool takes = draw(6) == 0;
+    if (takes) {
+      const auto count = 1 + static_cast<int64_t>(draw(static_cast<size_t>(num_held)));
+      const int64_t before = sequence->num_computed;
+      sequence->take_back_to(sequence->num_tokens() - count);
+      conversation.num_dropped += before - sequence->num_computed;
+      num_held -= count;
+      ++num_taken_back_;
+    } else if (draw(4) == 0) {
+      num_held = 0;
+    }
+    sequence->num_revocable = 1 + num_held;
+    return takes;
   }
 
   void end(Sequence* sequence) {
@@ -308,7 +334,7 @@ class RandomConversations : public PrefixSharingTest, public testing::WithParamI
       if (!possible) sequence->forget_last();
       owner_of(sequence).num_dropped += before - sequence->num_computed;
       sequence->append(possible ? token : 90);
-      if (!possible) std::erase(rows, sequence);
+      if (!possible || take_back(sequence)) std::erase(rows, sequence);
       if (!sequence->is_full()) continue;
       std::erase(rows, sequence);
       end(sequence);
@@ -320,7 +346,7 @@ class RandomConversations : public PrefixSharingTest, public testing::WithParamI
         chosen_[sequence] = token;
       } else {
         sequence->append(token);
-        if (sequence->is_full()) end(sequence);
+        if (!take_back(sequence) && sequence->is_full()) end(sequence);
       }
     }
     pool_.check_integrity();
@@ -333,6 +359,7 @@ class RandomConversations : public PrefixSharingTest, public testing::WithParamI
   int num_ended_ = 0;
   int64_t num_cached_ = 0;
   int num_preempted_ = 0;
+  int num_taken_back_ = 0;
 };
 
 TEST_P(RandomConversations, NeverFindAPageOfOtherTokens) {
@@ -350,6 +377,7 @@ TEST_P(RandomConversations, NeverFindAPageOfOtherTokens) {
   EXPECT_EQ(num_ended_, 600);
   EXPECT_GT(num_cached_, 10000);
   EXPECT_GT(num_preempted_, 0);
+  EXPECT_GT(num_taken_back_, 1000);
   EXPECT_EQ(pool_.num_free(), 12);
 }
 

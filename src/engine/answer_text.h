@@ -1,0 +1,41 @@
+// The text of an answer as its tokens come. A copy goes on from where it was made.
+#pragma once
+
+#include "text/detokenizer.h"
+#include "text/stop_matcher.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace trellis {
+
+/// One thread at a time; the tokenizer must outlive it.
+class AnswerText {
+ public:
+  AnswerText(
+      const Tokenizer& tokenizer, std::vector<std::string> stop_strings,
+      std::span<const int32_t> prompt
+  );
+
+  struct Part {
+    std::string added;        // by the token, to the whole text
+    std::string text;         // what may be shown since the last part
+    bool stopped = false;     // a stop string came behind it; nothing follows
+    std::string stop_string;  // which one
+  };
+
+  /// Takes the next token. is_last: no other one follows, so that nothing is held back.
+  Part push(int32_t token, bool is_last);
+  /// The end, where no token comes that is text.
+  Part end() { return add("", true); }
+
+ private:
+  Part add(std::string added, bool is_last);
+
+  Detokenizer detokenizer_;
+  StopMatcher stop_matcher_;
+};
+
+}  // namespace trellis

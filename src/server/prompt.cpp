@@ -62,4 +62,15 @@ Result<std::vector<int32_t>> chat_prompt_ids(const Engine& engine, const ChatPro
   }
 }
 
+Result<std::vector<int32_t>> input_ids(
+    const Engine& engine, const TextOrIds& input, bool add_special_tokens, const std::string& field
+) {
+  if (const auto* ids = std::get_if<std::vector<int32_t>>(&input)) return *ids;
+  try {
+    return engine.tokenizer().encode(std::get<std::string>(input), add_special_tokens);
+  } catch (const UserError& error) {
+    return invalid_value(field, error.what());
+  }
+}
+
 }  // namespace trellis::server

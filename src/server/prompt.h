@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "server/api/message_fields.h"
+#include "server/api/text_inputs.h"
 #include "trellis/engine.h"
 
 #include <cstdint>
@@ -16,5 +17,10 @@ namespace trellis::server {
 Result<std::string> render_prompt(const Engine& engine, const ChatPrompt& prompt);
 /// The same as tokens.
 Result<std::vector<int32_t>> chat_prompt_ids(const Engine& engine, const ChatPrompt& prompt);
+
+/// The tokens of a text that may have been sent as tokens. field: by which the client knows it.
+Result<std::vector<int32_t>> input_ids(
+    const Engine& engine, const TextOrIds& input, bool add_special_tokens, const std::string& field
+);
 
 }  // namespace trellis::server

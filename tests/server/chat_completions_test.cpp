@@ -400,10 +400,8 @@ TEST_F(ChatCompletionsTest, RefusesByNameWhatItDoesNotDo) {
   const std::vector<std::pair<std::string, Json>> refused = {
       {"tools", Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}})},
       {"tool_choice", "required"},
-      {"banned_strings", Json::array({"no"})},
       {"tfs", 0.9},
       {"mirostat_mode", 1},
-      {"prompt_logprobs", 1},
       {"chat_template", "{{ messages }}"},
       {"skip_special_tokens", false},
   };
@@ -418,6 +416,45 @@ TEST_F(ChatCompletionsTest, RefusesByNameWhatItDoesNotDo) {
   expect_error(
       server_->post(kPath, body), 400, "unsupported", "messages[0].content[0].type", "image_url"
   );
+}
+
+TEST_F(ChatCompletionsTest, ListsLogProbabilitiesOfThePrompt) {
+  Json body = hello();
+  body["prompt_logprobs"] = 2;
+  const Json choice = server_->post(kPath, body).json()["choices"][0];
+  const Json tokens = server_->post("/tokenize", {{"messages", body["messages"]}}).json()["tokens"];
+
+  const Json& list = choice["prompt_logprobs"];
+  ASSERT_EQ(list.size(), tokens.size());
+  EXPECT_TRUE(list[0].is_null());
+  for (size_t i = 1; i < list.size(); ++i) {
+    const Json& entry = list[i][std::to_string(tokens[i].get<int32_t>())];
+    EXPECT_LE(entry["logprob"].get<double>(), 0.0);
+    EXPECT_TRUE(entry["decoded_token"].is_string());
+    EXPECT_GE(list[i].size(), 2u);
+    EXPECT_LE(list[i].size(), 3u);
+  }
+  body["stream"] = true;
+  expect_error(server_->post(kPath, body), 400, "unsupported", "prompt_logprobs");
+}
+
+TEST_F(ChatCompletionsTest, NeverSaysABannedString) {
+  Json body = hello();
+  body["ignore_eos"] = true;
+  const std::string free = server_->post(kPath, body).json()["choices"][0]["message"]["content"];
+  body["banned_strings"] = {free.substr(0, 4), "E"};
+  const std::string held = server_->post(kPath, body).json()["choices"][0]["message"]["content"];
+  EXPECT_EQ(held.find(free.substr(0, 4)), std::string::npos);
+  EXPECT_EQ(held.find('e'), std::string::npos);
+
+  body["stream"] = true;
+  std::string streamed;
+  for (const Json& chunk : documents(server_->post(kPath, body))) {
+    streamed += chunk["choices"][0]["delta"].value("content", "");
+  }
+  EXPECT_EQ(streamed, held);
+  body["banned_strings"] = "E";
+  EXPECT_EQ(server_->post(kPath, body).status, 200);
 }
 
 /// Holds for whatever the model would say: a grammar leaves nothing else.

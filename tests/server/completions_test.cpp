@@ -145,9 +145,85 @@ TEST_F(CompletionsTest, RefusesByNameWhatItDoesNotDo) {
   body["best_of"] = 1;
   body["suffix"] = nullptr;
   EXPECT_EQ(server_->post(kPath, body).status, 200);
-  body["echo"] = true;
+}
+
+/// What evaluations ask for: the log probabilities of a text, and no answer.
+TEST_F(CompletionsTest, EchoesLogProbabilitiesOfThePrompt) {
+  Json body = {{"prompt", kText}, {"echo", true}, {"logprobs", 2}, {"max_tokens", 0}};
+  const Json document = server_->post(kPath, body).json();
+  const Json& choice = document["choices"][0];
+
+  const std::vector<int32_t> ids = tokenizer().encode(kText, true);
+  EXPECT_EQ(choice["text"], kText);
+  EXPECT_EQ(choice["finish_reason"], "length");
+  EXPECT_EQ(document["usage"]["completion_tokens"], 0);
+  const Json& logprobs = choice["logprobs"];
+  ASSERT_EQ(logprobs["tokens"].size(), ids.size());
+  ASSERT_EQ(logprobs["text_offset"].size(), ids.size());
+  EXPECT_TRUE(logprobs["token_logprobs"][0].is_null());
+  EXPECT_TRUE(logprobs["top_logprobs"][0].is_null());
+  Request request;
+  request.prompt_ids = ids;
+  request.prompt_logprobs = 2;
+  request.max_tokens = 0;
+  auto stream = server_->engine().submit(request);
+  ASSERT_TRUE(stream.ok());
+  const Event expected = *stream.value()->next();
+  const std::string text = kText;
+  for (size_t i = 1; i < ids.size(); ++i) {
+    EXPECT_EQ(logprobs["token_logprobs"][i].get<float>(), expected.prompt_logprobs[i - 1].logprob);
+    EXPECT_GE(logprobs["top_logprobs"][i].size(), 1u);
+    const std::string token = logprobs["tokens"][i];
+    EXPECT_EQ(text.substr(logprobs["text_offset"][i].get<size_t>(), token.size()), token);
+  }
+  EXPECT_FALSE(choice.contains("prompt_logprobs"));
+}
+
+TEST_F(CompletionsTest, EchoesThePromptsLogProbabilitiesBeforeTheAnswers) {
+  Json body = once();
   body["logprobs"] = 1;
-  expect_error(server_->post(kPath, body), 400, "unsupported", "echo");
+  body["ignore_eos"] = true;
+  const Json answer = server_->post(kPath, body).json()["choices"][0];
+  body["echo"] = true;
+  const Json whole = server_->post(kPath, body).json()["choices"][0];
+  const size_t prompt = tokenizer().encode(kText, true).size();
+
+  EXPECT_EQ(whole["text"], kText + answer["text"].get<std::string>());
+  ASSERT_EQ(whole["logprobs"]["tokens"].size(), prompt + 16);
+  for (size_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(whole["logprobs"]["tokens"][prompt + i], answer["logprobs"]["tokens"][i]);
+    EXPECT_EQ(
+        whole["logprobs"]["token_logprobs"][prompt + i], answer["logprobs"]["token_logprobs"][i]
+    );
+    EXPECT_EQ(
+        whole["logprobs"]["text_offset"][prompt + i].get<size_t>(),
+        answer["logprobs"]["text_offset"][i].get<size_t>() + std::string(kText).size()
+    );
+  }
+
+  body["stream"] = true;
+  std::string text;
+  Json streamed = Json::object();
+  for (const Json& chunk : documents(server_->post(kPath, body))) {
+    const Json& choice = chunk["choices"][0];
+    text += choice["text"].get<std::string>();
+    if (choice["logprobs"].is_null()) continue;
+    for (const auto& [key, list] : choice["logprobs"].items()) {
+      for (const Json& item : list) streamed[key].push_back(item);
+    }
+  }
+  EXPECT_EQ(text, whole["text"]);
+  EXPECT_EQ(streamed, whole["logprobs"]);
+}
+
+TEST_F(CompletionsTest, ListsLogProbabilitiesOfThePromptApart) {
+  Json body = once();
+  body["prompt_logprobs"] = 0;
+  const Json choice = server_->post(kPath, body).json()["choices"][0];
+  ASSERT_EQ(choice["prompt_logprobs"].size(), tokenizer().encode(kText, true).size());
+  EXPECT_TRUE(choice["prompt_logprobs"][0].is_null());
+  EXPECT_EQ(choice["prompt_logprobs"][1].size(), 1u);
+  EXPECT_TRUE(choice["logprobs"].is_null());
 }
 
 TEST_F(CompletionsTest, RefusesWrongPrompts) {

@@ -32,6 +32,7 @@ Result<ChatRequest> read_chat_request(const Json& body, const SamplingParams& de
   if (request.top_logprobs > 0 && !request.logprobs) {
     return invalid_value("top_logprobs", "top_logprobs needs \"logprobs\": true");
   }
+  if (auto error = check_streaming(request.generation)) return *error;
   if (request.logprobs) request.generation.request.logprobs = request.top_logprobs;
   return request;
 }

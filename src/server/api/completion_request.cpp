@@ -7,56 +7,14 @@ namespace {
 
 using C = CompletionRequest;
 
-Result<TextOrIds> read_prompt(const Json& value, const std::string& path) {
-  if (value.is_string()) return TextOrIds(value.get<std::string>());
-  if (!value.is_array()) return wrong_type(path, "a string or an array of token ids", value);
-  auto ids = read_ids(value, path);
-  if (!ids.ok()) return ids.error();
-  return TextOrIds(std::move(ids).value());
-}
-
-std::optional<ApiError> read_prompts(const Json& value, const std::string& path, C& request) {
-  if (!value.is_string() && !value.is_array()) {
-    return wrong_type(path, "a string, token ids or an array of either", value);
-  }
-  if (value.empty() && value.is_array()) {
-    return invalid_value(path, path + " is empty; send at least one prompt");
-  }
-  const bool is_one = value.is_string() || value[0].is_number();
-  if (is_one) {
-    auto prompt = read_prompt(value, path);
-    if (!prompt.ok()) return prompt.error();
-    request.prompts = {std::move(prompt).value()};
-    return std::nullopt;
-  }
-  if (value.size() > static_cast<size_t>(kMostChoices)) {
-    return invalid_value(
-        path,
-        fmt::format("{} has {} prompts; at most {} are allowed", path, value.size(), kMostChoices)
-    );
-  }
-  request.prompts.clear();
-  for (const Json& item : value) {
-    auto prompt = read_prompt(item, join_path(path, request.prompts.size()));
-    if (!prompt.ok()) return prompt.error();
-    request.prompts.push_back(std::move(prompt).value());
-  }
-  return std::nullopt;
-}
-
-Json prompt_schema() {
-  const Json text = {{"type", "string"}};
-  Json ids = ids_schema();
-  ids["minItems"] = 1;
-  const auto several = [](const Json& items) {
-    return Json{{"type", "array"}, {"minItems", 1}, {"maxItems", kMostChoices}, {"items", items}};
-  };
-  return {{"anyOf", Json::array({text, ids, several({{"anyOf", Json::array({text, ids})}})})}};
-}
-
 Fields<C> make_fields() {
   Fields<C> fields = fields_within(&C::generation, generation_fields());
-  fields.push_back(required(Field<C>{"prompt", prompt_schema(), read_prompts}));
+  fields.push_back(required(value_field(
+      "prompt", &C::prompts, text_inputs_schema(kMostChoices),
+      [](const Json& value, const std::string& path) {
+        return read_text_inputs(value, path, kMostChoices, "prompt");
+      }
+  )));
   const Fields<Request> logprobs = {integer_field("logprobs", &Request::logprobs, 0, kMostLogprobs)
   };
   fields =
@@ -83,10 +41,11 @@ Result<CompletionRequest> read_completion_request(
   C request;
   request.generation.sampling.params = defaults;
   if (auto error = read_fields(body, "", completion_request_fields(), request)) return *error;
-  if (request.echo && request.generation.request.logprobs >= 0) {
-    return unsupported(
-        "echo", "echo with logprobs is not supported: log probabilities are of the answer only"
-    );
+  if (auto error = check_streaming(request.generation)) return *error;
+  Request& generated = request.generation.request;
+  request.lists_prompt_logprobs = generated.prompt_logprobs >= 0;
+  if (request.echo && generated.logprobs >= 0) {
+    generated.prompt_logprobs = std::max(generated.prompt_logprobs, generated.logprobs);
   }
   const auto choices = request.prompts.size() * static_cast<size_t>(request.generation.num_choices);
   if (choices > static_cast<size_t>(kMostChoices)) {

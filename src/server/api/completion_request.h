@@ -2,18 +2,15 @@
 #pragma once
 
 #include "server/api/generation_fields.h"
-
-#include <variant>
+#include "server/api/text_inputs.h"
 
 namespace trellis::server {
-
-/// A text, or the ids of its tokens.
-using TextOrIds = std::variant<std::string, std::vector<int32_t>>;
 
 struct CompletionRequest {
   GenerationFields generation;
   std::vector<TextOrIds> prompts;
   bool echo = false;
+  bool lists_prompt_logprobs = false;  // apart, not in those of an echo
   bool add_special_tokens = true;  // what the tokenizer puts before a text, such as a first token
 };
 

@@ -7,18 +7,27 @@ namespace {
 
 using G = GenerationFields;
 
-std::optional<ApiError> read_stop(const Json& value, const std::string& path, Request& request) {
-  if (value.is_string()) {
-    auto text = read_string(value, path, kMostStopCharacters);
-    if (!text.ok()) return text.error();
-    request.stop_strings = {std::move(text).value()};
-    return std::nullopt;
-  }
-  if (!value.is_array()) return wrong_type(path, "a string or an array of strings", value);
-  auto texts = read_strings(value, path, kMostStopStrings, kMostStopCharacters);
-  if (!texts.ok()) return texts.error();
-  request.stop_strings = std::move(texts).value();
-  return std::nullopt;
+/// A field that is a string, or an array of at most `most` strings.
+Field<Request> strings_field(
+    std::string name, std::vector<std::string> Request::* member, size_t most,
+    size_t most_characters, const char* description
+) {
+  const Json text = {{"type", "string"}, {"maxLength", most_characters}};
+  const Json texts = {{"type", "array"}, {"maxItems", most}, {"items", text}};
+  return value_field(
+      std::move(name), member, {{"anyOf", {text, texts}}, {"description", description}},
+      [most, most_characters](
+          const Json& value, const std::string& path
+      ) -> Result<std::vector<std::string>> {
+        if (value.is_string()) {
+          auto one = read_string(value, path, most_characters);
+          if (!one.ok()) return one.error();
+          return std::vector<std::string>{std::move(one).value()};
+        }
+        if (!value.is_array()) return wrong_type(path, "a string or an array of strings", value);
+        return read_strings(value, path, most, most_characters);
+      }
+  );
 }
 
 std::optional<ApiError> read_stream_options(
@@ -34,20 +43,19 @@ Fields<G> make_fields() {
   using R = Request;
   Fields<R> r = {
       integer_field(
-          "max_tokens", &R::max_tokens, 1, INT32_MAX,
-          {{"description", "Absent: as many as the context has room for."}}
+          "max_tokens", &R::max_tokens, 0, INT32_MAX,
+          {{"description", "Absent: as many as the context has room for. 0: no answer."}}
       ),
       integer_field("min_tokens", &R::min_tokens, 0, INT32_MAX),
       stop_field("stop"),
+      banned_strings_field(),
       ids_field("stop_token_ids", &R::stop_token_ids),
       bool_field("ignore_eos", &R::ignore_eos),
-      string_field(
-          "cache_salt", &R::cache_salt, kMostNameCharacters,
-          {{"description", "Requests of other salts share no computed prompts."}}
-      ),
+      salt_field(),
+      priority_field(),
       integer_field(
-          "priority", &R::priority, -1000, 1000,
-          {{"description", "Of those that wait, higher ones start first."}}
+          "prompt_logprobs", &R::prompt_logprobs, 0, kMostLogprobs,
+          {{"description", "Log probabilities of the prompt's tokens, with so many alternatives."}}
       ),
   };
   Fields<G> fields = fields_within(&G::sampling, sampling_fields()) + fields_within(&G::request, r);
@@ -61,8 +69,6 @@ Fields<G> make_fields() {
          return read_stream_options(value, path, target.stream_options);
        }}
   );
-  const std::string of_prompt = "Trellis computes log probabilities of the answer only";
-  fields.push_back(neutral_field<G>("prompt_logprobs", {}, of_prompt));
   fields.push_back(neutral_field<G>(
       "include_stop_str_in_output", {false}, "a stop string is never part of the answer"
   ));
@@ -76,13 +82,38 @@ Fields<G> make_fields() {
 }  // namespace
 
 Field<Request> stop_field(std::string name) {
-  const Json text = {{"type", "string"}, {"maxLength", kMostStopCharacters}};
-  return {
-      std::move(name),
-      {{"anyOf", {text, {{"type", "array"}, {"maxItems", kMostStopStrings}, {"items", text}}}},
-       {"description", "The answer ends before the first of these."}},
-      read_stop
-  };
+  return strings_field(
+      std::move(name), &Request::stop_strings, kMostStopStrings, kMostStopCharacters,
+      "The answer ends before the first of these."
+  );
+}
+
+Field<Request> banned_strings_field() {
+  return strings_field(
+      "banned_strings", &Request::banned_strings, kMostBannedStrings, kMostBannedCharacters,
+      "In upper or lower case, these are never part of the answer."
+  );
+}
+
+Field<Request> salt_field() {
+  return string_field(
+      "cache_salt", &Request::cache_salt, kMostNameCharacters,
+      {{"description", "Requests of other salts share no computed prompts."}}
+  );
+}
+
+Field<Request> priority_field() {
+  return integer_field(
+      "priority", &Request::priority, -1000, 1000,
+      {{"description", "Of those that wait, higher ones start first."}}
+  );
+}
+
+std::optional<ApiError> check_streaming(const GenerationFields& fields) {
+  if (!fields.stream || fields.request.prompt_logprobs < 0) return std::nullopt;
+  return unsupported(
+      "prompt_logprobs", "prompt_logprobs are not streamed; leave stream out, or echo the prompt"
+  );
 }
 
 const Fields<GenerationFields>& generation_fields() {

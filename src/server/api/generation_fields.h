@@ -11,7 +11,9 @@ inline constexpr int kMostChoices = 128;  // answers to one HTTP request
 inline constexpr int kMostLogprobs = 20;  // alternatives of one token
 inline constexpr size_t kMostStopStrings = 32;
 inline constexpr size_t kMostStopCharacters = 1024;  // of one stop string
-inline constexpr size_t kMostNameCharacters = 1024;  // of names and salts
+inline constexpr size_t kMostBannedStrings = 512;
+inline constexpr size_t kMostBannedCharacters = 128;  // of one banned string
+inline constexpr size_t kMostNameCharacters = 1024;   // of names and salts
 
 struct StreamOptions {
   bool include_usage = false;
@@ -41,6 +43,14 @@ Field<T> model_field(std::optional<std::string> T::* member) {
 
 /// "stop" and its like: a string or an array of strings.
 Field<Request> stop_field(std::string name);
+/// "banned_strings": a string or an array of strings.
+Field<Request> banned_strings_field();
+/// "cache_salt" and "priority".
+Field<Request> salt_field();
+Field<Request> priority_field();
+
+/// What cannot be streamed.
+std::optional<ApiError> check_streaming(const GenerationFields& fields);
 
 /// The engine's requests for the choices of one prompt: they differ in their seeds.
 std::vector<Request> requests_for(const GenerationFields& fields, std::vector<int32_t> prompt_ids);

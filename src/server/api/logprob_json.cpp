@@ -53,6 +53,52 @@ OrderedJson chat_logprobs(const Tokenizer& tokenizer, std::span<const TokenLogpr
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
+OrderedJson prompt_logprobs_json(
+    const Tokenizer& tokenizer, std::span<const TokenLogprob> logprobs
+) {
+  OrderedJson list = OrderedJson::array({nullptr});
+  for (const TokenLogprob& token : logprobs) {
+    OrderedJson entry = OrderedJson::object();
+    const auto add = [&](int32_t id, float logprob) {
+      entry[std::to_string(id)] = {
+          {"logprob", finite(logprob)}, {"decoded_token", valid_utf8(token_bytes(tokenizer, id))}
+      };
+    };
+    add(token.token_id, token.logprob);
+    for (const auto& [id, logprob] : token.top) add(id, logprob);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+OrderedJson echo_logprobs(
+    const Tokenizer& tokenizer, int32_t first_token, std::span<const TokenLogprob> logprobs,
+    const std::string& echo
+) {
+  const TokenLogprob first{first_token, 0.0f, {}};
+  int64_t offset = 0;
+  OrderedJson result = completion_logprobs(tokenizer, std::span(&first, 1), offset);
+  result["token_logprobs"][0] = nullptr;
+  result["top_logprobs"][0] = nullptr;
+  const OrderedJson rest = completion_logprobs(tokenizer, logprobs, offset);
+  for (const char* key : {"tokens", "token_logprobs", "top_logprobs"}) {
+    for (const OrderedJson& value : rest[key]) result[key].push_back(value);
+  }
+  result["text_offset"] = OrderedJson::array();
+  std::string_view behind = echo;
+  size_t characters = 0;
+  const auto place = [&](int32_t id) {
+    result["text_offset"].push_back(characters);
+    const std::string bytes = token_bytes(tokenizer, id);
+    if (!behind.starts_with(bytes)) return;
+    behind.remove_prefix(bytes.size());
+    characters += num_characters(bytes);
+  };
+  place(first_token);
+  for (const TokenLogprob& token : logprobs) place(token.token_id);
+  return result;
+}
+
 OrderedJson completion_logprobs(
     const Tokenizer& tokenizer, std::span<const TokenLogprob> logprobs, int64_t& text_offset
 ) {

@@ -167,7 +167,7 @@ Fields<M> make_fields(bool max_tokens_is_required) {
   using G = GenerationFields;
   Field<Request> limit = integer_field("max_tokens", &Request::max_tokens, 1, INT32_MAX);
   limit.is_required = max_tokens_is_required;
-  const Fields<Request> of_request = {limit, stop_field("stop_sequences")};
+  const Fields<Request> of_request = {limit, stop_field("stop_sequences"), banned_strings_field()};
   Fields<G> generation =
       fields_within(&G::sampling, sampling_fields()) + fields_within(&G::request, of_request);
   generation.push_back(model_field(&G::model));

@@ -122,7 +122,7 @@ std::optional<ApiError> read_text(const Json& value, const std::string& path, R&
 Fields<R> make_fields() {
   using G = GenerationFields;
   const Fields<Request> of_request = {
-      integer_field("max_output_tokens", &Request::max_tokens, 1, INT32_MAX)
+      integer_field("max_output_tokens", &Request::max_tokens, 1, INT32_MAX), banned_strings_field()
   };
   Fields<G> generation =
       fields_within(&G::sampling, sampling_fields()) + fields_within(&G::request, of_request);

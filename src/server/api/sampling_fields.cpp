@@ -174,9 +174,6 @@ Fields<S> make_fields() {
   fields.push_back(neutral_field<S>("skew", {0}, no_sampler));
   fields.push_back(neutral_field<S>("guidance_scale", {1}, no_sampler));
   fields.push_back(neutral_field<S>("use_beam_search", {false}, "there is no beam search"));
-  fields.push_back(neutral_field<S>(
-      "banned_strings", {Json::array(), ""}, "ban tokens with banned_tokens or logit_bias"
-  ));
   fields.push_back(
       neutral_field<S>("bad_words", {Json::array()}, "ban tokens with banned_tokens or logit_bias")
   );

@@ -18,7 +18,8 @@ class ChatFormat final : public ChunkFormat {
         ),
         tokenizer_(&tokenizer),
         num_choices_(static_cast<size_t>(request.generation.num_choices)),
-        logprobs_(request.logprobs) {}
+        logprobs_(request.logprobs),
+        prompt_logprobs_(request.generation.request.prompt_logprobs >= 0) {}
 
   std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
     OrderedJson choices = OrderedJson::array();
@@ -27,6 +28,9 @@ class ChatFormat final : public ChunkFormat {
           {"role", "assistant"}, {"content", answers[i].text}, {"refusal", nullptr}
       };
       choices.push_back(choice(i, "message", std::move(message), answers[i]));
+      if (!prompt_logprobs_) continue;
+      choices.back()["prompt_logprobs"] =
+          prompt_logprobs_json(*tokenizer_, answers[i].prompt_logprobs);
     }
     return document("chat.completion", std::move(choices), figures);
   }
@@ -70,6 +74,7 @@ class ChatFormat final : public ChunkFormat {
   const Tokenizer* tokenizer_;
   size_t num_choices_;
   bool logprobs_;
+  bool prompt_logprobs_;
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 // POST /v1/completions
 #include "server/api/completion_request.h"
 #include "server/api/logprob_json.h"
+#include "server/api/value.h"
 #include "server/chunk_format.h"
+#include "server/prompt.h"
 #include "server/routes/endpoints.h"
 
 namespace trellis::server {
@@ -9,49 +11,80 @@ namespace {
 
 constexpr const char* kObject = "text_completion";
 
+/// Where an answer goes on from: its prompt, as far as replies show it.
+struct Echo {
+  std::string text;
+  int32_t first_token = 0;
+};
+
 /// Choices of answers, whole and in parts. Choices of one prompt are neighbours.
 class CompletionFormat final : public ChunkFormat {
  public:
   /// echoes: what stands before the answer, by prompt; empty: nothing does.
   CompletionFormat(
       AnswerHead head, const Tokenizer& tokenizer, const CompletionRequest& request,
-      std::vector<std::string> echoes
+      std::vector<Echo> echoes
   )
       : ChunkFormat(std::move(head), kObject, request.generation.stream_options.include_usage),
         tokenizer_(&tokenizer),
         choices_per_prompt_(static_cast<size_t>(request.generation.num_choices)),
         logprobs_(request.generation.request.logprobs >= 0),
+        lists_prompt_(request.lists_prompt_logprobs),
         echoes_(std::move(echoes)),
-        text_offsets_(request.prompts.size() * choices_per_prompt_) {}
+        text_offsets_(request.prompts.size() * choices_per_prompt_),
+        echoed_(text_offsets_.size(), echoes_.empty()) {}
 
   std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
     OrderedJson choices = OrderedJson::array();
-    for (size_t i = 0; i < answers.size(); ++i) {
-      choices.push_back(choice(i, echo_of(i) + answers[i].text, answers[i]));
-    }
+    for (size_t i = 0; i < answers.size(); ++i) choices.push_back(whole_choice(i, answers[i]));
     return document(kObject, std::move(choices), figures);
   }
 
-  std::string begin() override {
-    std::string events;
-    for (size_t i = 0; i < echoes_.size() * choices_per_prompt_; ++i) {
-      events += chunk(choice(i, echo_of(i), {}));
-    }
-    return events;
-  }
+  std::string begin() override { return {}; }
 
   std::string part(size_t index, const Event& event) override {
-    if (event.text.empty() && event.logprobs.empty() && !event.finished) return {};
-    return chunk(choice(index, event.text, event));
+    std::string events;
+    if (!echoed_[index]) events = chunk(echo_choice(index, event.prompt_logprobs));
+    echoed_[index] = true;
+    if (event.text.empty() && event.logprobs.empty() && !event.finished) return events;
+    return events + chunk(choice(index, event));
   }
 
  private:
-  std::string echo_of(size_t index) const {
-    return echoes_.empty() ? "" : echoes_[index / choices_per_prompt_];
+  OrderedJson whole_choice(size_t index, const Event& event) {
+    OrderedJson json;
+    if (echoes_.empty()) {
+      json = choice(index, event);
+    } else {
+      json = echo_choice(index, event.prompt_logprobs);
+      const OrderedJson answer = choice(index, event);
+      json["text"] = json["text"].get<std::string>() + answer["text"].get<std::string>();
+      json["finish_reason"] = answer["finish_reason"];
+      if (!answer["logprobs"].is_null()) {
+        for (auto& [key, list] : json["logprobs"].items()) {
+          for (const OrderedJson& item : answer["logprobs"][key]) list.push_back(item);
+        }
+      }
+    }
+    if (lists_prompt_) {
+      json["prompt_logprobs"] = prompt_logprobs_json(*tokenizer_, event.prompt_logprobs);
+    }
+    return json;
   }
 
-  OrderedJson choice(size_t index, const std::string& text, const Event& event) {
-    OrderedJson json = {{"index", index}, {"text", text}, {"logprobs", nullptr}};
+  OrderedJson echo_choice(size_t index, const std::vector<TokenLogprob>& prompt) {
+    const Echo& echo = echoes_[index / choices_per_prompt_];
+    Event event;
+    event.text = echo.text;
+    OrderedJson json = choice(index, event);
+    if (!logprobs_) return json;
+    json["logprobs"] = echo_logprobs(*tokenizer_, echo.first_token, prompt, echo.text);
+    text_offsets_[index] = static_cast<int64_t>(num_characters(echo.text));
+    return json;
+  }
+
+  OrderedJson choice(size_t index, const Event& event) {
+    OrderedJson json = {{"index", index}, {"text", event.text}, {"logprobs", nullptr}};
     if (logprobs_ && !event.logprobs.empty()) {
       json["logprobs"] = completion_logprobs(*tokenizer_, event.logprobs, text_offsets_[index]);
     }
@@ -62,20 +95,11 @@ class CompletionFormat final : public ChunkFormat {
   const Tokenizer* tokenizer_;
   size_t choices_per_prompt_;
   bool logprobs_;
-  std::vector<std::string> echoes_;    // [prompts]
+  bool lists_prompt_;
+  std::vector<Echo> echoes_;           // [prompts]
   std::vector<int64_t> text_offsets_;  // [choices], in characters
+  std::vector<bool> echoed_;           // [choices]
 };
-
-Result<std::vector<int32_t>> prompt_ids(
-    const Tokenizer& tokenizer, const TextOrIds& prompt, bool add_special_tokens
-) {
-  if (const auto* ids = std::get_if<std::vector<int32_t>>(&prompt)) return *ids;
-  try {
-    return tokenizer.encode(std::get<std::string>(prompt), add_special_tokens);
-  } catch (const UserError& error) {
-    return invalid_value("prompt", error.what());
-  }
-}
 
 std::string prompt_text(const Tokenizer& tokenizer, const TextOrIds& prompt) {
   if (const auto* text = std::get_if<std::string>(&prompt)) return *text;
@@ -95,14 +119,16 @@ Result<Outcome> completions(const ServerContext& context, const ApiRequest& requ
   if (!model.ok()) return model.error();
 
   std::vector<Request> requests;
-  std::vector<std::string> echoes;
+  std::vector<Echo> echoes;
   for (const TextOrIds& prompt : completion.prompts) {
-    auto ids = prompt_ids(engine.tokenizer(), prompt, completion.add_special_tokens);
+    auto ids = input_ids(engine, prompt, completion.add_special_tokens, "prompt");
     if (!ids.ok()) return ids.error();
+    if (completion.echo && !ids.value().empty()) {
+      echoes.push_back({prompt_text(engine.tokenizer(), prompt), ids.value().front()});
+    }
     for (Request& choice : requests_for(completion.generation, std::move(ids).value())) {
       requests.push_back(std::move(choice));
     }
-    if (completion.echo) echoes.push_back(prompt_text(engine.tokenizer(), prompt));
   }
   auto answers =
       AnswerSet::submit(engine, std::move(requests), "prompt", completion.generation.grammar_field);

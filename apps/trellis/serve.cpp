@@ -2,6 +2,7 @@
 #include "apps/trellis/config_file.h"
 #include "apps/trellis/interrupt_watcher.h"
 #include "apps/trellis/model_arguments.h"
+#include "apps/trellis/option_values.h"
 #include "apps/trellis/output.h"
 #include "apps/trellis/progress_bar.h"
 #include "apps/trellis/server_arguments.h"
@@ -28,6 +29,7 @@ namespace {
 
 constexpr int kExitInterrupted = 130;
 constexpr size_t kMostKeyBytes = 4096;
+const std::vector<std::string> kPoolings = {"mean", "last"};
 constexpr const char* kExamples =
     "Examples:\n"
     "  trellis serve -m DIR\n"
@@ -44,6 +46,7 @@ struct ServeArguments {
   bool dry_run = false;
   bool hash_key = false;
   std::vector<std::string> names;
+  std::string pooling = kPoolings[0];
 };
 
 int hash_key() {
@@ -110,7 +113,8 @@ int serve(const ServeArguments& arguments) {
   );
   const auto engine = load_engine(arguments.model);
   server::ServerContext context = {
-      *engine, model_names(arguments), std::time(nullptr), TRELLIS_VERSION
+      *engine, model_names(arguments), std::time(nullptr), TRELLIS_VERSION,
+      arguments.pooling == kPoolings[0] ? Pooling::kMean : Pooling::kLast
   };
   std::vector<server::Route> routes = server::make_routes(context);
   for (server::Route& route : server::chat_page_routes()) routes.push_back(std::move(route));
@@ -135,6 +139,14 @@ RunVerb define_serve(CLI::App& command) {
           "Names by which clients call the model, once for each; the folder's by default"
       )
       ->type_name("NAME");
+  one_of(
+      command.add_option(
+          "--pooling", arguments->pooling,
+          "What embeddings are made of: the mean of all positions, or the last one"
+      ),
+      kPoolings
+  )
+      ->capture_default_str();
   command.add_flag("--dry-run", arguments->dry_run, "Print the plan of memory and end");
   command.add_flag(
       "--hash-key", arguments->hash_key,

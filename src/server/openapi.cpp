@@ -2,6 +2,7 @@
 
 #include "server/api/chat_request.h"
 #include "server/api/completion_request.h"
+#include "server/api/embedding_request.h"
 #include "server/api/messages_request.h"
 #include "server/api/responses_request.h"
 #include "server/api/text_requests.h"
@@ -61,10 +62,23 @@ Json chat_logprobs_schema() {
 Json completion_logprobs_schema() {
   return or_null(whole_object(
       {{"tokens", array_of(kText)},
-       {"token_logprobs", array_of(kNumber)},
-       {"top_logprobs", array_of({{"type", "object"}, {"additionalProperties", kNumber}})},
+       {"token_logprobs", array_of(or_null(kNumber))},
+       {"top_logprobs", array_of(or_null({{"type", "object"}, {"additionalProperties", kNumber}}))},
        {"text_offset", array_of(kInteger)}}
   ));
+}
+
+Json embedding_list_schema() {
+  const Json numbers = {{"anyOf", Json::array({array_of(kNumber), kText})}};
+  const Json embedding = whole_object(
+      {{"object", {{"const", "embedding"}}}, {"index", kInteger}, {"embedding", numbers}}
+  );
+  return whole_object(
+      {{"object", {{"const", "list"}}},
+       {"data", array_of(embedding)},
+       {"model", kText},
+       {"usage", whole_object({{"prompt_tokens", kInteger}, {"total_tokens", kInteger}})}}
+  );
 }
 
 /// Anthropic's message.
@@ -122,6 +136,7 @@ Json component_schemas() {
   return {
       {"ChatRequest", object_schema(chat_request_fields())},
       {"CompletionRequest", object_schema(completion_request_fields())},
+      {"EmbeddingRequest", object_schema(embedding_request_fields())},
       {"MessagesRequest", object_schema(messages_request_fields())},
       {"CountTokensRequest", object_schema(count_tokens_request_fields())},
       {"ResponsesRequest", object_schema(responses_request_fields())},
@@ -142,6 +157,7 @@ Json component_schemas() {
        answer_schema(
            "text_completion", {{"text", kText}, {"logprobs", completion_logprobs_schema()}}
        )},
+      {"EmbeddingList", embedding_list_schema()},
       {"Message", anthropic_message_schema()},
       {"Response", response_schema()},
       {"InputTokens", whole_object({{"input_tokens", kInteger}})},
@@ -188,6 +204,8 @@ constexpr Operation kOperations[] = {
     {"post", "/v1/chat/completions", "Answers a conversation.", "ChatRequest", "ChatCompletion",
      true},
     {"post", "/v1/completions", "Goes on with a text.", "CompletionRequest", "Completion", true},
+    {"post", "/v1/embeddings", "Turns texts into vectors.", "EmbeddingRequest", "EmbeddingList",
+     false},
     {"post", "/v1/messages", "Answers a conversation, in Anthropic's shape.", "MessagesRequest",
      "Message", true},
     {"post", "/v1/messages/count_tokens", "Counts the tokens of a conversation.",

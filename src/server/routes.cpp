@@ -19,6 +19,7 @@ constexpr Entry kEntries[] = {
     {"POST", "/v1/messages", Access::kUser, messages},
     {"POST", "/v1/messages/count_tokens", Access::kUser, count_message_tokens},
     {"POST", "/v1/responses", Access::kUser, responses},
+    {"POST", "/v1/embeddings", Access::kUser, embeddings},
     {"GET", "/v1/models", Access::kUser, list_models},
     {"GET", "/v1/models/*", Access::kUser, retrieve_model},
     {"POST", "/tokenize", Access::kUser, tokenize},

@@ -18,6 +18,7 @@ struct ServerContext {
                                          // first is its own
   int64_t created = 0;                   // when it was loaded: seconds since 1970
   std::string version;                   // of the program
+  Pooling pooling = Pooling::kMean;      // of embeddings, where a request names none
 };
 
 /// The name to answer under: the client's, or the model's own. 404 for one that is not served.

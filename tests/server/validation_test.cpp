@@ -3,6 +3,7 @@
 #include "sampling/validate.h"
 #include "server/api/chat_request.h"
 #include "server/api/completion_request.h"
+#include "server/api/embedding_request.h"
 #include "server/api/messages_request.h"
 #include "server/api/responses_request.h"
 #include "server/api/text_requests.h"
@@ -38,6 +39,7 @@ std::vector<Endpoint> endpoints() {
       {"/v1/responses",
        object_schema(responses_request_fields()),
        {{"input", "hi"}, {"max_output_tokens", 1}}},
+      {"/v1/embeddings", object_schema(embedding_request_fields()), {{"input", "hi"}}},
       {"/tokenize", object_schema(tokenize_request_fields()), {{"prompt", "hi"}}},
       {"/detokenize", object_schema(detokenize_request_fields()), {{"tokens", Json::array({7})}}},
       {"/apply-template", object_schema(apply_template_request_fields()), {{"messages", messages}}},

@@ -13,6 +13,7 @@ Result<Outcome> completions(const ServerContext& context, const ApiRequest& requ
 Result<Outcome> messages(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> count_message_tokens(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> responses(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> embeddings(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> list_models(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> retrieve_model(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> tokenize(const ServerContext& context, const ApiRequest& request);

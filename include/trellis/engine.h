@@ -40,6 +40,14 @@ struct EngineOptions {
                                // it; steps are smaller there, and prompts slower
 };
 
+/// How long an answer may think: between an opening and a closing tag.
+struct ReasoningBudget {
+  std::string open;
+  std::string close;
+  bool is_open = false;  // the prompt ends with the opening tag; else the answer may begin with it
+  int64_t max_tokens = 0;  // of the thoughts; then the closing tag comes
+};
+
 struct Request {
   std::vector<int32_t> prompt_ids;
   SamplingParams sampling;
@@ -55,6 +63,9 @@ struct Request {
   int priority = 0;        // of those that wait, higher ones start first, whenever they came
   std::optional<Grammar> grammar;  // what the answer must look like: it then stops where this
                                    // allows it to, and no token comes that this does not allow
+  std::optional<ReasoningBudget> reasoning;  // none: thoughts may be as long as the answer
+  std::vector<int32_t> spelled_tokens;  // special tokens that the text spells out; others leave no
+                                        // trace in it
   int logprobs = -1;  // >= 0: report each token's log probability and that many alternatives
 };
 

@@ -285,6 +285,12 @@ std::optional<ApiError> EngineImpl::check(const Request& request) const {
         "max_tokens", fmt::format("max_tokens must be at least 1, found {}", *request.max_tokens)
     );
   }
+  if (request.reasoning &&
+      (request.reasoning->close.empty() || request.reasoning->max_tokens < 0)) {
+    return bad_request(
+        "reasoning", "a budget of reasoning needs a closing tag and 0 tokens or more"
+    );
+  }
   return validate(request.sampling, info_.vocab_size);
 }
 

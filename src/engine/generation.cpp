@@ -27,7 +27,7 @@ Generation::Generation(
       num_prompt_(request_.prompt_ids.size()),
       tokenizer_(tokenizer),
       sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
-      detokenizer_(tokenizer),
+      detokenizer_(tokenizer, true, request_.spelled_tokens),
       stop_matcher_(request_.stop_strings),
       constraint_(std::move(constraint)),
       channel_(std::move(channel)),
@@ -36,6 +36,7 @@ Generation::Generation(
   sequence_.priority = request_.priority;
   usage_.prompt_tokens = static_cast<int64_t>(num_prompt_);
   detokenizer_.prime(request_.prompt_ids);
+  if (request_.reasoning) reasoning_.emplace(*request_.reasoning, tokenizer);
   if (constraint_) {
     const std::span<const int32_t> forced = constraint_->forced();
     forced_.assign(forced.begin(), forced.end());
@@ -62,8 +63,21 @@ std::optional<TokenLogprob> Generation::logprob_of(std::span<const float> logits
 
 bool Generation::advance(std::span<const float> logits) {
   if (constraint_) return advance_by_grammar(logits);
-  const int32_t token = sampler_.sample({logits, banned()});
+  const int32_t token = choose(logits, nullptr);
   return append(token, logprob_of(logits, token));
+}
+
+int32_t Generation::choose(std::span<const float> logits, const TokenMask* allowed) {
+  if (reasoning_) {
+    if (const std::optional<int32_t> closing = reasoning_->next()) {
+      if (allowed != nullptr && !allowed->allows(*closing)) {
+        throw UserError("the grammar does not let the reasoning end where its budget does");
+      }
+      sampler_.expect(*closing);
+      return *closing;
+    }
+  }
+  return sampler_.sample({logits, banned(), allowed});
 }
 
 bool Generation::advance_by_grammar(std::span<const float> logits) {
@@ -97,7 +111,7 @@ bool Generation::advance_by_grammar(std::span<const float> logits) {
 int32_t Generation::choose_by_grammar(std::span<const float> logits) {
   TokenMask allowed = constraint_->mask();
   for (const int32_t id : stop_ids_) allowed.set(id, constraint_->may_end());
-  return sampler_.sample({logits, banned(), &allowed});
+  return choose(logits, &allowed);
 }
 
 bool Generation::take_forced() {
@@ -164,6 +178,7 @@ bool Generation::emit(int32_t token, std::optional<TokenLogprob> logprob) {
     event.stop_string = stop_string_of(token);
   } else {
     std::string text = detokenizer_.push(token);
+    if (reasoning_) reasoning_->take(text);
     if (full) text += detokenizer_.flush();
     StopMatcher::Output output = stop_matcher_.push(text);
     event.text = output.text;

@@ -5,6 +5,7 @@
 #include "engine/constraint.h"
 #include "engine/engine_metrics.h"
 #include "engine/event_channel.h"
+#include "engine/reasoning_limit.h"
 #include "engine/sequence.h"
 #include "sampling/sampler.h"
 #include "text/detokenizer.h"
@@ -56,9 +57,10 @@ class Generation {
   bool take_forced();
 
   /// Whether a device may choose the next token: nobody wants to know more of its logits, and there
-  /// is no grammar.
+  /// is neither a grammar nor an end of reasoning to be brought about.
   bool suits_device() const {
-    return request_.logprobs < 0 && constraint_ == nullptr && sampler_.suits_device();
+    return request_.logprobs < 0 && constraint_ == nullptr && !reasoning_ &&
+           sampler_.suits_device();
   }
   /// As Sampler::device_choice().
   TokenChoice device_choice(int32_t row, std::vector<TokenEdit>& edits) const {
@@ -73,6 +75,8 @@ class Generation {
  private:
   /// Ids that must not come yet.
   std::span<const int32_t> banned() const;
+  /// The next token: from the logits, or what ends the reasoning. -1 where none is possible.
+  int32_t choose(std::span<const float> logits, const TokenMask* allowed);
   bool append(int32_t token, std::optional<TokenLogprob> logprob);
   /// Emits the event of a token. True once the answer is complete.
   bool emit(int32_t token, std::optional<TokenLogprob> logprob);
@@ -100,6 +104,7 @@ class Generation {
   Sampler sampler_;
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
+  std::optional<ReasoningLimit> reasoning_;  // none: without a budget
   std::unique_ptr<Constraint> constraint_;
   std::deque<int32_t> forced_;  // tokens that must come and have no event yet
   bool expects_forced_ = false;

@@ -179,9 +179,13 @@ void Sampler::accept(int32_t token) {
   ++position_;
 }
 
-void Sampler::accept_forced(int32_t token) {
+void Sampler::expect(int32_t token) {
   candidates_.items() = {{token, 0.0f}};
   candidates_.forget_order();
+}
+
+void Sampler::accept_forced(int32_t token) {
+  expect(token);
   accept(token);
 }
 

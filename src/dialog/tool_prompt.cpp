@@ -19,6 +19,18 @@ std::string description(const Toolbox& toolbox, const ToolFormat& format) {
   return text;
 }
 
+/// JSON with the white space that calls are held to.
+std::string spaced(const OrderedJson& value) {
+  if (!value.is_structured()) return value.dump();
+  std::string text;
+  for (const auto& [key, member] : value.items()) {
+    if (!text.empty()) text += ", ";
+    if (value.is_object()) text += OrderedJson(key).dump() + ": ";
+    text += spaced(member);
+  }
+  return value.is_object() ? '{' + text + '}' : '[' + text + ']';
+}
+
 /// The calls of a message, written as the model writes them.
 std::string calls_text(const OrderedJson& calls, const ToolFormat& format) {
   std::string text;
@@ -26,7 +38,7 @@ std::string calls_text(const OrderedJson& calls, const ToolFormat& format) {
     const OrderedJson& function = call["function"];
     text += text.empty() ? format.trigger + format.begin : format.separator;
     text += format.before_name + function["name"].get<std::string>() + format.between +
-            function["arguments"].dump() + format.after_arguments;
+            spaced(function["arguments"]) + format.after_arguments;
   }
   return text + format.end;
 }

@@ -408,6 +408,10 @@ TEST_F(ScriptedToolsTest, ResponsesStreamAnItemForEachPart) {
   ASSERT_EQ(output.size(), 4U);
   EXPECT_EQ(output[2]["arguments"], whole[2]["arguments"]);
   EXPECT_EQ(output[2]["name"], "get_weather");
+  EXPECT_EQ(
+      events.back()["response"]["usage"]["output_tokens_details"]["reasoning_tokens"],
+      real_->tokenizer().encode("Hm, <b>.", false).size()
+  );
 }
 
 TEST_F(ScriptedToolsTest, MessagesStreamABlockForEachPart) {

@@ -142,7 +142,10 @@ Fields<R> make_fields() {
   fields.push_back(neutral_field<R>("conversation", {}, no_memory));
   fields.push_back(neutral_field<R>("background", {false}, no_memory));
   fields.push_back(neutral_field<R>("truncation", {"disabled"}, "shorten the input yourself"));
-  fields.push_back(neutral_field<R>("include", {Json::array()}, "there is nothing to include"));
+  fields.push_back(neutral_field<R>(
+      "include", {Json::array(), Json::array({"reasoning.encrypted_content"})},
+      "there is nothing to include"
+  ));
   fields.push_back(neutral_field<R>("top_logprobs", {0}, "use /v1/chat/completions for them"));
   fields.push_back(
       {"text",

@@ -6,6 +6,7 @@
 #include "server/error_reply.h"
 #include "server/generated_reply.h"
 #include "server/routes/endpoints.h"
+#include "text/tokenizer.h"
 
 namespace trellis::server {
 namespace {
@@ -14,12 +15,12 @@ OrderedJson output_part(const std::string& text) {
   return {{"type", "output_text"}, {"text", text}, {"annotations", OrderedJson::array()}};
 }
 
-OrderedJson responses_usage(const AnswerFigures& figures) {
+OrderedJson responses_usage(const AnswerFigures& figures, size_t reasoning_tokens) {
   return {
       {"input_tokens", figures.prompt_tokens},
       {"input_tokens_details", {{"cached_tokens", figures.cached_tokens}}},
       {"output_tokens", figures.answer_tokens},
-      {"output_tokens_details", {{"reasoning_tokens", 0}}},
+      {"output_tokens_details", {{"reasoning_tokens", reasoning_tokens}}},
       {"total_tokens", figures.prompt_tokens + figures.answer_tokens}
   };
 }
@@ -96,8 +97,12 @@ OrderedJson item_json(const OutputItem& item, const char* status, bool has_conte
 
 class ResponsesFormat final : public ReplyFormat {
  public:
-  ResponsesFormat(AnswerHead head, const ResponsesRequest& request, const AnswerShape& shape)
+  ResponsesFormat(
+      AnswerHead head, const Tokenizer& tokenizer, const ResponsesRequest& request,
+      const AnswerShape& shape
+  )
       : head_(std::move(head)),
+        tokenizer_(&tokenizer),
         sampling_(combine(request.generation.sampling)),
         toolbox_(request.toolbox),
         reader_(shape, "call_") {
@@ -113,7 +118,7 @@ class ResponsesFormat final : public ReplyFormat {
     }
     if (items_.empty()) begin_item({});
     const char* status = status_of(answer);
-    return to_text(response(status, output(status), responses_usage(figures)));
+    return to_text(response(status, output(status), usage(figures)));
   }
 
   std::string begin() override {
@@ -143,7 +148,7 @@ class ResponsesFormat final : public ReplyFormat {
   std::string end(const AnswerFigures& figures) override {
     const std::string last = std::string("response.") + status_;
     std::string events = item_end(status_);
-    const OrderedJson complete = response(status_, output(status_), responses_usage(figures));
+    const OrderedJson complete = response(status_, output(status_), usage(figures));
     return events + named(last, {{"response", complete}});
   }
 
@@ -152,6 +157,11 @@ class ResponsesFormat final : public ReplyFormat {
   }
 
  private:
+  OrderedJson usage(const AnswerFigures& figures) const {
+    const std::string& thoughts = reader_.parts().reasoning;
+    return responses_usage(figures, tokenizer_->encode(thoughts, false).size());
+  }
+
   /// The events of an item, by its kind.
   struct EventNames {
     const char* delta;
@@ -274,6 +284,7 @@ class ResponsesFormat final : public ReplyFormat {
   }
 
   AnswerHead head_;
+  const Tokenizer* tokenizer_;
   SamplingParams sampling_;
   OrderedJson instructions_;
   OrderedJson max_tokens_;
@@ -311,7 +322,8 @@ Result<Outcome> responses(const ServerContext& context, const ApiRequest& reques
   return generated_reply(
       std::move(answers).value(), 1, generation.stream,
       std::make_unique<ResponsesFormat>(
-          make_head(context, "resp_", model.value()), parsed.value(), dialog.value().shape
+          make_head(context, "resp_", model.value()), engine.tokenizer(), parsed.value(),
+          dialog.value().shape
       )
   );
 }

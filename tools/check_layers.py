@@ -23,6 +23,7 @@ ARROWS = {
     "backend/cpu": ["backend"],
     "backend/cuda": ["backend", "simt"],  # simt: what stands in for the CUDA toolkit
     "text": ["base", "trellis"],
+    "dialog": ["text", "trellis"],
     "checkpoint": ["backend", "trellis"],
     "cache": ["backend"],
     "sampling": ["backend", "trellis"],
@@ -30,7 +31,7 @@ ARROWS = {
     "model": ["nn", "checkpoint"],
     "convert": ["model"],
     "engine": ["model", "cache", "sampling", "text", "trellis"],
-    "server": ["text", "trellis"],  # of the engine the public headers alone
+    "server": ["dialog", "text", "trellis"],  # of the engine the public headers alone
     "apps": ["server", "engine", "convert"],
 }
 # Files that may do more than their folder, each with the reason.

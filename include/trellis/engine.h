@@ -43,6 +43,14 @@ struct EngineOptions {
 /// How the hidden states of a prompt become one vector: their mean, or the last one.
 enum class Pooling : uint8_t { kMean, kLast };
 
+/// How long an answer may think: between an opening and a closing tag.
+struct ReasoningBudget {
+  std::string open;
+  std::string close;
+  bool is_open = false;  // the prompt ends with the opening tag; else the answer may begin with it
+  int64_t max_tokens = 0;  // of the thoughts; then the closing tag comes
+};
+
 struct Request {
   std::vector<int32_t> prompt_ids;
   SamplingParams sampling;
@@ -61,6 +69,9 @@ struct Request {
   int priority = 0;        // of those that wait, higher ones start first, whenever they came
   std::optional<Grammar> grammar;  // what the answer must look like: it then stops where this
                                    // allows it to, and no token comes that this does not allow
+  std::optional<ReasoningBudget> reasoning;  // none: thoughts may be as long as the answer
+  std::vector<int32_t> spelled_tokens;  // special tokens that the text spells out; others leave no
+                                        // trace in it
   int logprobs = -1;         // >= 0: report each token's log probability and that many alternatives
   int prompt_logprobs = -1;  // >= 0: the same for the prompt, all of which is computed for it:
                              // nothing of it is taken from earlier requests

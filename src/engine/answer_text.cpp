@@ -4,16 +4,20 @@
 
 namespace trellis {
 
-AnswerText::AnswerText(
-    const Tokenizer& tokenizer, std::vector<std::string> stop_strings,
-    std::span<const int32_t> prompt
-)
-    : detokenizer_(tokenizer), stop_matcher_(std::move(stop_strings)) {
-  detokenizer_.prime(prompt);
+AnswerText::AnswerText(const Tokenizer& tokenizer, const Request& request)
+    : detokenizer_(tokenizer, true, request.spelled_tokens), stop_matcher_(request.stop_strings) {
+  detokenizer_.prime(request.prompt_ids);
+  if (request.reasoning) reasoning_.emplace(*request.reasoning, tokenizer);
 }
 
 AnswerText::Part AnswerText::push(int32_t token, bool is_last) {
-  return add(detokenizer_.push(token), is_last);
+  std::string added = detokenizer_.push(token);
+  if (reasoning_) reasoning_->take(token, added);
+  return add(std::move(added), is_last);
+}
+
+std::optional<int32_t> AnswerText::due_token() const {
+  return reasoning_ ? reasoning_->due_token() : std::nullopt;
 }
 
 AnswerText::Part AnswerText::add(std::string added, bool is_last) {

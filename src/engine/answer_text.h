@@ -1,10 +1,13 @@
-// The text of an answer as its tokens come. A copy goes on from where it was made.
+// The text of an answer as its tokens come, and what its reasoning is limited to. A copy goes on
+// from where it was made.
 #pragma once
 
+#include "engine/reasoning_limit.h"
 #include "text/detokenizer.h"
 #include "text/stop_matcher.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,10 +17,8 @@ namespace trellis {
 /// One thread at a time; the tokenizer must outlive it.
 class AnswerText {
  public:
-  AnswerText(
-      const Tokenizer& tokenizer, std::vector<std::string> stop_strings,
-      std::span<const int32_t> prompt
-  );
+  /// Of what the request says about text.
+  AnswerText(const Tokenizer& tokenizer, const Request& request);
 
   struct Part {
     std::string added;        // by the token, to the whole text
@@ -28,6 +29,8 @@ class AnswerText {
 
   /// Takes the next token. is_last: no other one follows, so that nothing is held back.
   Part push(int32_t token, bool is_last);
+  /// The token that must come next to end the reasoning, if one must.
+  std::optional<int32_t> due_token() const;
   /// The end, where no token comes that is text.
   Part end() { return add("", true); }
 
@@ -36,6 +39,7 @@ class AnswerText {
 
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
+  std::optional<ReasoningLimit> reasoning_;  // none: without a budget
 };
 
 }  // namespace trellis

@@ -28,7 +28,7 @@ Generation::Generation(
       num_prompt_(request_.prompt_ids.size()),
       tokenizer_(tokenizer),
       sampler_(request_.sampling, tokenizer.vocab_size(), request_.prompt_ids),
-      text_(tokenizer, request_.stop_strings, request_.prompt_ids),
+      text_(tokenizer, request_),
       constraint_(std::move(constraint)),
       channel_(std::move(channel)),
       metrics_(metrics),
@@ -103,8 +103,19 @@ std::optional<TokenLogprob> Generation::logprob_of(std::span<const float> logits
 
 bool Generation::advance(std::span<const float> logits) {
   if (constraint_) return advance_by_grammar(logits);
-  const int32_t token = sampler_.sample({logits, banned()});
+  const int32_t token = choose(logits, nullptr);
   return append(token, logprob_of(logits, token)) == After::kEnded;
+}
+
+int32_t Generation::choose(std::span<const float> logits, const TokenMask* allowed) {
+  if (const std::optional<int32_t> closing = text_.due_token()) {
+    if (allowed != nullptr && !allowed->allows(*closing)) {
+      throw UserError("the grammar does not let the reasoning end where its budget does");
+    }
+    sampler_.expect(*closing);
+    return *closing;
+  }
+  return sampler_.sample({logits, banned(), allowed});
 }
 
 bool Generation::advance_by_grammar(std::span<const float> logits) {
@@ -140,7 +151,7 @@ bool Generation::advance_by_grammar(std::span<const float> logits) {
 int32_t Generation::choose_by_grammar(std::span<const float> logits) {
   TokenMask allowed = constraint_->mask();
   for (const int32_t id : stop_ids_) allowed.set(id, constraint_->may_end());
-  return sampler_.sample({logits, banned(), &allowed});
+  return choose(logits, &allowed);
 }
 
 bool Generation::take_forced() {

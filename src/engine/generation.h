@@ -67,9 +67,10 @@ class Generation {
   bool take_forced();
 
   /// Whether a device may choose the next token: nobody wants to know more of its logits, and there
-  /// is no grammar.
+  /// is neither a grammar nor an end of reasoning to be brought about.
   bool suits_device() const {
-    return request_.logprobs < 0 && constraint_ == nullptr && sampler_.suits_device();
+    return request_.logprobs < 0 && constraint_ == nullptr && !request_.reasoning &&
+           sampler_.suits_device();
   }
   /// As Sampler::device_choice().
   TokenChoice device_choice(int32_t row, std::vector<TokenEdit>& edits) const {
@@ -86,6 +87,8 @@ class Generation {
   void ask_for_states();
   /// Ids that must not come yet.
   std::vector<int32_t> banned() const;
+  /// The next token: from the logits, or what ends the reasoning. -1 where none is possible.
+  int32_t choose(std::span<const float> logits, const TokenMask* allowed);
 
   /// What a token did to the answer: kTakenBack if it completed a banned string, so that the answer
   /// now ends before the token with which that began.

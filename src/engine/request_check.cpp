@@ -87,6 +87,12 @@ std::optional<ApiError> check_request(const Request& request, const ModelInfo& i
         "an embedding has no prompt_logprobs; ask for them in a request of their own"
     );
   }
+  if (request.reasoning &&
+      (request.reasoning->close.empty() || request.reasoning->max_tokens < 0)) {
+    return bad_request(
+        "reasoning", "a budget of reasoning needs a closing tag and 0 tokens or more"
+    );
+  }
   if (auto error = check_banned_strings(request.banned_strings)) return error;
   return validate(request.sampling, info.vocab_size);
 }

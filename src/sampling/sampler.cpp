@@ -188,9 +188,13 @@ void Sampler::take_back(size_t count) {
   position_ -= static_cast<uint32_t>(count);
 }
 
-void Sampler::accept_forced(int32_t token) {
+void Sampler::expect(int32_t token) {
   candidates_.items() = {{token, 0.0f}};
   candidates_.forget_order();
+}
+
+void Sampler::accept_forced(int32_t token) {
+  expect(token);
   accept(token);
 }
 

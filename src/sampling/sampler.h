@@ -46,6 +46,8 @@ class Sampler {
 
   /// Notes that the token was appended: what sample() or a device chose, once after each.
   void accept(int32_t token);
+  /// Leaves nothing but this token to be accepted, in place of sample().
+  void expect(int32_t token);
   /// The same for a token that came without a choice, since no other might.
   void accept_forced(int32_t token);
   /// Takes back the last `count` tokens that were accepted, as if they had not come.

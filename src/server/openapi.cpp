@@ -38,7 +38,7 @@ Json whole_object(Json properties) {
 
 Json answer_schema(const char* object, Json choice) {
   choice["index"] = kInteger;
-  choice["finish_reason"] = {{"enum", {"stop", "length", nullptr}}};
+  choice["finish_reason"] = {{"enum", {"stop", "length", "tool_calls", nullptr}}};
   return whole_object(
       {{"id", kText},
        {"object", {{"const", object}}},
@@ -81,16 +81,47 @@ Json embedding_list_schema() {
   );
 }
 
+/// The assistant's message of a chat.
+Json chat_message_schema() {
+  const Json call = whole_object(
+      {{"id", kText},
+       {"type", {{"const", "function"}}},
+       {"function", whole_object({{"name", kText}, {"arguments", kText}})}}
+  );
+  Json message = whole_object(
+      {{"role", {{"const", "assistant"}}},
+       {"content", or_null(kText)},
+       {"refusal", {{"type", "null"}}}}
+  );
+  message["properties"]["reasoning_content"] = kText;
+  message["properties"]["tool_calls"] = array_of(call);
+  return message;
+}
+
+Json one_of(std::initializer_list<Json> schemas) {
+  return {{"oneOf", Json::array_t(schemas)}};
+}
+
 /// Anthropic's message.
 Json anthropic_message_schema() {
-  const Json block = whole_object({{"type", {{"const", "text"}}}, {"text", kText}});
+  const Json block = one_of(
+      {whole_object({{"type", {{"const", "text"}}}, {"text", kText}}),
+       whole_object({{"type", {{"const", "thinking"}}}, {"thinking", kText}, {"signature", kText}}),
+       whole_object(
+           {{"type", {{"const", "tool_use"}}},
+            {"id", kText},
+            {"name", kText},
+            {"input", {{"type", "object"}}}}
+       )}
+  );
   return whole_object(
       {{"id", kText},
        {"type", {{"const", "message"}}},
        {"role", {{"const", "assistant"}}},
        {"model", kText},
        {"content", array_of(block)},
-       {"stop_reason", {{"enum", {"end_turn", "max_tokens", "stop_sequence", nullptr}}}},
+       {"stop_reason", {{"enum", {"end_turn", "max_tokens", "stop_sequence", "tool_use", nullptr}}}
+       },
        {"stop_sequence", or_null(kText)},
        {"usage", whole_object(
                      {{"input_tokens", kInteger},
@@ -108,12 +139,30 @@ Json response_schema() {
        {"text", kText},
        {"annotations", array_of(Json::object())}}
   );
-  const Json item = whole_object(
-      {{"type", {{"const", "message"}}},
-       {"id", kText},
-       {"status", kText},
-       {"role", {{"const", "assistant"}}},
-       {"content", array_of(part)}}
+  const Json thoughts = whole_object({{"type", {{"const", "reasoning_text"}}}, {"text", kText}});
+  const Json item = one_of(
+      {whole_object(
+           {{"type", {{"const", "message"}}},
+            {"id", kText},
+            {"status", kText},
+            {"role", {{"const", "assistant"}}},
+            {"content", array_of(part)}}
+       ),
+       whole_object(
+           {{"type", {{"const", "reasoning"}}},
+            {"id", kText},
+            {"status", kText},
+            {"summary", array_of(Json::object())},
+            {"content", array_of(thoughts)}}
+       ),
+       whole_object(
+           {{"type", {{"const", "function_call"}}},
+            {"id", kText},
+            {"status", kText},
+            {"call_id", kText},
+            {"name", kText},
+            {"arguments", kText}}
+       )}
   );
   return whole_object(
       {{"id", kText},
@@ -130,9 +179,6 @@ Json response_schema() {
 }
 
 Json component_schemas() {
-  const Json message = whole_object(
-      {{"role", {{"const", "assistant"}}}, {"content", kText}, {"refusal", {{"type", "null"}}}}
-  );
   return {
       {"ChatRequest", object_schema(chat_request_fields())},
       {"CompletionRequest", object_schema(completion_request_fields())},
@@ -149,10 +195,10 @@ Json component_schemas() {
                      {"total_tokens", kInteger},
                      {"prompt_tokens_details", whole_object({{"cached_tokens", kInteger}})}}
                 )},
-      {"ChatCompletion",
-       answer_schema(
-           "chat.completion", {{"message", message}, {"logprobs", chat_logprobs_schema()}}
-       )},
+      {"ChatCompletion", answer_schema(
+                             "chat.completion", {{"message", chat_message_schema()},
+                                                 {"logprobs", chat_logprobs_schema()}}
+                         )},
       {"Completion",
        answer_schema(
            "text_completion", {{"text", kText}, {"logprobs", completion_logprobs_schema()}}

@@ -52,11 +52,9 @@ Result<std::string> render_prompt(const Engine& engine, const ChatPrompt& prompt
   }
 }
 
-Result<std::vector<int32_t>> chat_prompt_ids(const Engine& engine, const ChatPrompt& prompt) {
-  const Result<std::string> text = render_prompt(engine, prompt);
-  if (!text.ok()) return text.error();
+Result<std::vector<int32_t>> prompt_ids(const Engine& engine, const std::string& text) {
   try {
-    return engine.tokenizer().encode(text.value(), false);
+    return engine.tokenizer().encode(text, false);
   } catch (const UserError& error) {
     return invalid_value("messages", error.what());
   }

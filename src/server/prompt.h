@@ -15,8 +15,8 @@ namespace trellis::server {
 /// The text of a conversation, by the model's chat template. Errors are those of the client: the
 /// template refuses the messages, or the model has none.
 Result<std::string> render_prompt(const Engine& engine, const ChatPrompt& prompt);
-/// The same as tokens.
-Result<std::vector<int32_t>> chat_prompt_ids(const Engine& engine, const ChatPrompt& prompt);
+/// The tokens of such a text.
+Result<std::vector<int32_t>> prompt_ids(const Engine& engine, const std::string& text);
 
 /// The tokens of a text that may have been sent as tokens. field: by which the client knows it.
 Result<std::vector<int32_t>> input_ids(

@@ -5,9 +5,12 @@
 
 namespace trellis {
 
-Detokenizer::Detokenizer(const Tokenizer& tokenizer, bool skip_special_tokens)
+Detokenizer::Detokenizer(
+    const Tokenizer& tokenizer, bool skip_special_tokens, std::vector<int32_t> spelled
+)
     : tokenizer_(&tokenizer),
       skip_special_tokens_(skip_special_tokens),
+      spelled_(std::move(spelled)),
       decoding_(tokenizer.piece_decoding()),
       strip_left_(decoding_.strip_count) {}
 
@@ -21,6 +24,11 @@ void Detokenizer::prime(std::span<const int32_t> prompt_ids) {
 }
 
 std::string Detokenizer::push(int32_t id) {
+  if (std::find(spelled_.begin(), spelled_.end(), id) != spelled_.end()) {
+    is_first_ = false;
+    strip_left_ = 0;
+    return utf8_.flush() + tokenizer_->id_to_token(id);
+  }
   return strip_start(decoding_.by_piece ? push_piece(id) : push_by_context(id));
 }
 

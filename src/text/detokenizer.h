@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace trellis {
 
@@ -18,7 +19,10 @@ namespace trellis {
 /// thread at a time.
 class Detokenizer {
  public:
-  explicit Detokenizer(const Tokenizer& tokenizer, bool skip_special_tokens = true);
+  /// spelled: special tokens that are spelled out all the same.
+  explicit Detokenizer(
+      const Tokenizer& tokenizer, bool skip_special_tokens = true, std::vector<int32_t> spelled = {}
+  );
 
   /// Says what the text continues. Call before the first push; without it the text starts with the
   /// first id, and loses the leading space that such vocabularies put before the first word.
@@ -37,6 +41,7 @@ class Detokenizer {
 
   const Tokenizer* tokenizer_;
   bool skip_special_tokens_;
+  std::vector<int32_t> spelled_;
   PieceDecoding decoding_;
   Utf8Buffer utf8_;
   bool is_first_ = true;

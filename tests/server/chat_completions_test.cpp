@@ -398,8 +398,7 @@ TEST_F(ChatCompletionsTest, RefusesAPromptThatIsTooLongWithTheFigures) {
 
 TEST_F(ChatCompletionsTest, RefusesByNameWhatItDoesNotDo) {
   const std::vector<std::pair<std::string, Json>> refused = {
-      {"tools", Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}})},
-      {"tool_choice", "required"},
+      {"functions", Json::array({{{"name", "f"}}})},
       {"tfs", 0.9},
       {"mirostat_mode", 1},
       {"chat_template", "{{ messages }}"},
@@ -492,6 +491,29 @@ TEST_F(ChatCompletionsTest, HoldsAnswersToWhatTheyMustLookLike) {
   EXPECT_THAT(
       content("guided_grammar", "start: \"left\" | \"right\""), testing::AnyOf("left", "right")
   );
+}
+
+TEST_F(ChatCompletionsTest, KeysComeInTheOrderOfTheSchema) {
+  const std::string schema = R"({"type": "object", "additionalProperties": false,
+    "required": ["zebra", "ant", "mole"], "properties": {"zebra": {"enum": [1]},
+      "mole": {"enum": [2]}, "ant": {"enum": [3]}}})";
+  const auto content = [&](const std::string& fields) {
+    const Answer answer = server_->post_text(
+        kPath,
+        R"({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 200, )" + fields + "}"
+    );
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.json()["choices"][0]["message"]["content"].get<std::string>();
+  };
+  const std::string expected = R"({"zebra": 1, "mole": 2, "ant": 3})";
+  EXPECT_EQ(
+      content(
+          R"("response_format": {"type": "json_schema", "json_schema": {"schema": )" + schema + "}}"
+      ),
+      expected
+  );
+  EXPECT_EQ(content(R"("guided_json": )" + schema), expected);
+  EXPECT_EQ(content(R"("structured_outputs": {"json": )" + schema + "}"), expected);
 }
 
 TEST_F(ChatCompletionsTest, RefusesAGrammarByTheNameOfItsField) {

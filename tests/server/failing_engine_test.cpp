@@ -1,89 +1,9 @@
-// What clients see when the engine fails, refuses or is slow: an engine that answers from a script.
+// What clients see when the engine fails, refuses or is slow.
 #include "server/api_harness.h"
-
-#include <deque>
+#include "server/scripted_engine.h"
 
 namespace trellis::server {
 namespace {
-
-Event text_event(const std::string& text) {
-  Event event;
-  event.text = text;
-  event.token_ids = {7};
-  return event;
-}
-
-Event failure(const std::string& message) {
-  Event event;
-  event.finished = true;
-  event.finish_reason = FinishReason::kError;
-  event.error = message;
-  return event;
-}
-
-class ScriptedStream final : public EventStream {
- public:
-  ScriptedStream(std::deque<Event> events, int& num_cancelled)
-      : events_(std::move(events)), num_cancelled_(num_cancelled) {}
-  ~ScriptedStream() override { cancel(); }
-
-  std::optional<Event> next() override { return try_next(); }
-  std::optional<Event> try_next() override {
-    if (events_.empty()) return std::nullopt;
-    Event event = std::move(events_.front());
-    events_.pop_front();
-    finished_ = event.finished;
-    if (!events_.empty()) wake_();
-    return event;
-  }
-  void on_ready(std::function<void()> wake) override {
-    wake_ = std::move(wake);
-    if (!events_.empty()) wake_();
-  }
-  void cancel() override {
-    if (!finished_) ++num_cancelled_;
-    finished_ = true;
-  }
-
- private:
-  std::deque<Event> events_;
-  int& num_cancelled_;
-  std::function<void()> wake_;
-  bool finished_ = false;
-};
-
-/// A real model's text, and answers from a script: one a request, then refusals.
-class ScriptedEngine final : public Engine {
- public:
-  explicit ScriptedEngine(Engine& real) : real_(real) {}
-
-  Result<std::unique_ptr<EventStream>> submit(Request) override {
-    if (scripts.empty()) return ApiError{429, "overloaded", "too many requests", ""};
-    std::unique_ptr<EventStream> stream =
-        std::make_unique<ScriptedStream>(std::move(scripts.front()), num_cancelled);
-    scripts.pop_front();
-    return stream;
-  }
-  const ModelInfo& info() const override { return real_.info(); }
-  EngineStats stats() const override {
-    EngineStats stats;
-    stats.failed = failed;
-    return stats;
-  }
-  const Tokenizer& tokenizer() const override { return real_.tokenizer(); }
-  const ChatTemplate* chat_template() const override {
-    return has_template ? real_.chat_template() : nullptr;
-  }
-  const SamplingParams& default_sampling() const override { return real_.default_sampling(); }
-
-  std::deque<std::deque<Event>> scripts;
-  int num_cancelled = 0;
-  bool failed = false;
-  bool has_template = true;
-
- private:
-  Engine& real_;
-};
 
 class FailingEngineTest : public testing::Test {
  protected:

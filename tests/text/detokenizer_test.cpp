@@ -171,5 +171,18 @@ TEST(Detokenizer, StripsTheStartOfAMetaspaceVocabularyOnce) {
   }
 }
 
+TEST(Detokenizer, SpellsOutTheSpecialTokensThatItIsToldTo) {
+  const auto tokenizer = committed_tokenizer("qwen2.5");
+  const int32_t start = tokenizer->token_to_id("<|im_start|>").value();
+  const int32_t end = tokenizer->token_to_id("<|im_end|>").value();
+  const int32_t word = tokenizer->encode("Hi", false).at(0);
+  Detokenizer detokenizer(*tokenizer, true, {start});
+
+  std::string text;
+  for (const int32_t id : {word, start, word, end, start}) text += detokenizer.push(id);
+
+  EXPECT_EQ(text + detokenizer.flush(), "Hi<|im_start|>Hi<|im_start|>");
+}
+
 }  // namespace
 }  // namespace trellis

@@ -1,5 +1,7 @@
 #include "server/api/completion_request.h"
 
+#include "server/api/constraint_fields.h"
+
 #include <algorithm>
 
 namespace trellis::server {
@@ -25,6 +27,9 @@ Fields<C> make_fields() {
   fields.push_back(neutral_field<C>(
       "suffix", {""}, "put the model's own tokens for filling in around the prompt"
   ));
+  const std::string no_tools = "send the conversation to /v1/chat/completions";
+  fields.push_back(neutral_field<C>("tools", {Json::array()}, no_tools));
+  fields.push_back(neutral_field<C>("tool_choice", {"none", "auto"}, no_tools));
   return fields;
 }
 
@@ -36,11 +41,12 @@ const Fields<CompletionRequest>& completion_request_fields() {
 }
 
 Result<CompletionRequest> read_completion_request(
-    const Json& body, const SamplingParams& defaults
+    const RequestBody& body, const SamplingParams& defaults
 ) {
   C request;
   request.generation.sampling.params = defaults;
-  if (auto error = read_fields(body, "", completion_request_fields(), request)) return *error;
+  if (auto error = read_fields(body.json, "", completion_request_fields(), request)) return *error;
+  keep_key_order(request.generation, body.text);
   if (auto error = check_streaming(request.generation)) return *error;
   Request& generated = request.generation.request;
   request.lists_prompt_logprobs = generated.prompt_logprobs >= 0;

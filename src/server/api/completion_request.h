@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/api/generation_fields.h"
+#include "server/api/request_body.h"
 #include "server/api/text_inputs.h"
 
 namespace trellis::server {
@@ -17,6 +18,8 @@ struct CompletionRequest {
 const Fields<CompletionRequest>& completion_request_fields();
 
 /// defaults: of the sampling.
-Result<CompletionRequest> read_completion_request(const Json& body, const SamplingParams& defaults);
+Result<CompletionRequest> read_completion_request(
+    const RequestBody& body, const SamplingParams& defaults
+);
 
 }  // namespace trellis::server

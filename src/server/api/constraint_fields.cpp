@@ -1,5 +1,7 @@
 #include "server/api/constraint_fields.h"
 
+#include "server/api/request_body.h"
+
 namespace trellis::server {
 namespace {
 
@@ -88,6 +90,13 @@ Field<G> structured_outputs_field() {
 
 }  // namespace
 
+void keep_key_order(G& fields, std::string_view body_text) {
+  std::optional<Grammar>& grammar = fields.request.grammar;
+  if (!grammar || grammar->kind != GrammarKind::kJsonSchema) return;
+  const std::string_view text = text_at(body_text, fields.grammar_field);
+  if (text.starts_with('{')) grammar->text = text;
+}
+
 std::optional<ApiError> read_answer_format(
     const Json& value, const std::string& path, SchemaPlace place, G& target
 ) {
@@ -132,7 +141,6 @@ Json answer_format_schema(SchemaPlace place) {
 }
 
 Fields<GenerationFields> constraint_fields() {
-  const std::string no_tools = "this version does not call tools";
   return {
       {"response_format", answer_format_schema(SchemaPlace::kInMember),
        [](const Json& value, const std::string& path, G& target) {
@@ -146,10 +154,6 @@ Fields<GenerationFields> constraint_fields() {
       schema_field("json_schema"),
       grammar_field("regex_pattern", GrammarKind::kRegex),
       grammar_field("grammar_string", GrammarKind::kLark),
-      neutral_field<G>("tools", {Json::array()}, no_tools),
-      neutral_field<G>("tool_choice", {"none", "auto"}, no_tools),
-      neutral_field<G>("functions", {Json::array()}, no_tools),
-      neutral_field<G>("function_call", {"none", "auto"}, no_tools),
   };
 }
 

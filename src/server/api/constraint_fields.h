@@ -1,6 +1,5 @@
 // What a client may say of an answer's form: response_format and the names that other servers have
-// for the same. Tools are refused by name, since an answer that ignored them would be worse than
-// none.
+// for the same.
 #pragma once
 
 #include "server/api/generation_fields.h"
@@ -9,6 +8,10 @@ namespace trellis::server {
 
 /// Those of chat and plain completions.
 Fields<GenerationFields> constraint_fields();
+
+/// A schema that was sent as an object becomes its own text again, for the answer's keys come in
+/// its order. After all fields have been read.
+void keep_key_order(GenerationFields& fields, std::string_view body_text);
 
 /// What "response_format" and its like hold: {"type": "text", "json_object" or "json_schema"}, and
 /// for the last a schema, in its member "json_schema" if that is said to hold it.

@@ -224,15 +224,6 @@ std::optional<ApiError> read_variables(
   return std::nullopt;
 }
 
-std::optional<ApiError> read_reasoning_effort(
-    const Json& value, const std::string& path, ChatPrompt& prompt
-) {
-  auto effort = read_string(value, path, kMostNameCharacters);
-  if (!effort.ok()) return effort.error();
-  prompt.template_variables["reasoning_effort"] = std::move(effort).value();
-  return std::nullopt;
-}
-
 Fields<ChatPrompt> make_fields() {
   return {
       required(Field<ChatPrompt>{
@@ -243,11 +234,6 @@ Fields<ChatPrompt> make_fields() {
            {"items", object_schema(message_fields())}},
           read_messages
       }),
-      {"reasoning_effort",
-       {{"type", "string"},
-        {"maxLength", kMostNameCharacters},
-        {"description", "For templates that know it."}},
-       read_reasoning_effort},
       {"template_vars",
        {{"type", "object"},
         {"maxProperties", kMostVariables},

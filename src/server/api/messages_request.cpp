@@ -5,6 +5,7 @@ namespace {
 
 using M = MessagesRequest;
 
+constexpr ToolShape kToolShape = ToolShape::kInputSchema;
 constexpr size_t kMostTextCharacters = 64u << 20;
 
 /// One block of content, whatever its type.
@@ -189,15 +190,8 @@ Fields<M> make_fields(bool max_tokens_is_required) {
          {{"type", "array"}, {"items", {{"type", "object"}, {"required", {"type"}}}}}}}},
       read_text
   ));
-  const std::string no_tools = "this version does not call tools";
-  fields.push_back(neutral_field<M>("tools", {Json::array()}, no_tools));
-  fields.push_back(
-      neutral_field<M>("tool_choice", {{{"type", "none"}}, {{"type", "auto"}}}, no_tools)
-  );
-  fields.push_back(neutral_field<M>(
-      "thinking", {{{"type", "disabled"}}}, "this version does not part thoughts from the answer"
-  ));
-  return fields;
+  return fields + fields_within(&M::toolbox, tool_fields(kToolShape)) +
+         fields_within(&M::reasoning, reasoning_fields());
 }
 
 }  // namespace
@@ -213,11 +207,12 @@ const Fields<MessagesRequest>& count_tokens_request_fields() {
 }
 
 Result<MessagesRequest> read_messages_request(
-    const Json& body, const Fields<MessagesRequest>& fields, const SamplingParams& defaults
+    const RequestBody& body, const Fields<MessagesRequest>& fields, const SamplingParams& defaults
 ) {
   M request;
   request.generation.sampling.params = defaults;
-  if (auto error = read_fields(body, "", fields, request)) return *error;
+  if (auto error = read_fields(body.json, "", fields, request)) return *error;
+  if (auto error = complete(request.toolbox, kToolShape, body.text)) return *error;
   OrderedJson& messages = request.prompt.messages;
   if (request.system) {
     const OrderedJson system = {{"role", "system"}, {"content", *request.system}};

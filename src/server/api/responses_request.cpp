@@ -7,6 +7,7 @@ namespace {
 
 using R = ResponsesRequest;
 
+constexpr ToolShape kToolShape = ToolShape::kFlat;
 constexpr size_t kMostItems = 16384;
 constexpr size_t kMostTextCharacters = 64u << 20;
 
@@ -46,6 +47,15 @@ const Fields<Item>& output_fields() {
   return fields;
 }
 
+/// The last message holds a call: where the one before is the assistant's, too, it is part of it.
+void join_last_calls(OrderedJson& messages) {
+  const size_t size = messages.size();
+  if (size < 2 || messages[size - 2]["role"] != "assistant") return;
+  OrderedJson call = std::move(messages.back()["tool_calls"][0]);
+  messages.erase(size - 1);
+  messages.back()["tool_calls"].push_back(std::move(call));
+}
+
 /// Calls and their outputs become the messages that chat completions have for them. Reasoning is
 /// left out, as templates leave out that of earlier answers.
 std::optional<ApiError> read_item(
@@ -60,9 +70,10 @@ std::optional<ApiError> read_item(
     if (auto error = read_fields(value, path, call_fields(), item)) return error;
     const Json function = {{"name", item.name}, {"arguments", item.arguments}};
     const Json call = {{"id", item.call_id}, {"function", function}};
-    return read_message(
-        {{"role", "assistant"}, {"tool_calls", Json::array({call})}}, path, messages
-    );
+    const Json message = {{"role", "assistant"}, {"tool_calls", Json::array({call})}};
+    if (auto error = read_message(message, path, messages)) return error;
+    join_last_calls(messages);
+    return std::nullopt;
   }
   if (type == "function_call_output") {
     if (auto error = read_fields(value, path, output_fields(), item)) return error;
@@ -91,20 +102,6 @@ std::optional<ApiError> read_input(const Json& value, const std::string& path, R
     if (auto error = read_item(value[i], join_path(path, i), messages)) return error;
   }
   if (messages.empty()) return invalid_value(path, path + " holds no message; send at least one");
-  return std::nullopt;
-}
-
-struct Reasoning {
-  std::optional<std::string> effort;
-};
-
-std::optional<ApiError> read_reasoning(const Json& value, const std::string& path, R& request) {
-  static const Fields<Reasoning> fields = {
-      string_field("effort", &Reasoning::effort, kMostNameCharacters)
-  };
-  Reasoning reasoning;
-  if (auto error = read_fields(value, path, fields, reasoning)) return error;
-  if (reasoning.effort) request.prompt.template_variables["reasoning_effort"] = *reasoning.effort;
   return std::nullopt;
 }
 
@@ -138,13 +135,17 @@ Fields<R> make_fields() {
       read_input
   }));
   fields.push_back(string_field("instructions", &R::instructions, kMostTextCharacters));
-  fields.push_back({"reasoning", {{"type", "object"}}, read_reasoning});
+  fields = fields + fields_within(&R::toolbox, tool_fields(kToolShape)) +
+           fields_within(&R::reasoning, reasoning_fields());
   const std::string no_memory = "nothing is kept between requests; send the whole conversation";
   fields.push_back(neutral_field<R>("previous_response_id", {}, no_memory));
   fields.push_back(neutral_field<R>("conversation", {}, no_memory));
   fields.push_back(neutral_field<R>("background", {false}, no_memory));
   fields.push_back(neutral_field<R>("truncation", {"disabled"}, "shorten the input yourself"));
-  fields.push_back(neutral_field<R>("include", {Json::array()}, "there is nothing to include"));
+  fields.push_back(neutral_field<R>(
+      "include", {Json::array(), Json::array({"reasoning.encrypted_content"})},
+      "there is nothing to include"
+  ));
   fields.push_back(neutral_field<R>("top_logprobs", {0}, "use /v1/chat/completions for them"));
   fields.push_back(
       {"text",
@@ -152,9 +153,6 @@ Fields<R> make_fields() {
         {"properties", {{"format", answer_format_schema(SchemaPlace::kBesideType)}}}},
        read_text}
   );
-  const std::string no_tools = "this version does not call tools";
-  fields.push_back(neutral_field<R>("tools", {Json::array()}, no_tools));
-  fields.push_back(neutral_field<R>("tool_choice", {"none", "auto"}, no_tools));
   return fields;
 }
 
@@ -165,10 +163,14 @@ const Fields<ResponsesRequest>& responses_request_fields() {
   return fields;
 }
 
-Result<ResponsesRequest> read_responses_request(const Json& body, const SamplingParams& defaults) {
+Result<ResponsesRequest> read_responses_request(
+    const RequestBody& body, const SamplingParams& defaults
+) {
   R request;
   request.generation.sampling.params = defaults;
-  if (auto error = read_fields(body, "", responses_request_fields(), request)) return *error;
+  if (auto error = read_fields(body.json, "", responses_request_fields(), request)) return *error;
+  keep_key_order(request.generation, body.text);
+  if (auto error = complete(request.toolbox, kToolShape, body.text)) return *error;
   if (request.instructions) {
     OrderedJson& messages = request.prompt.messages;
     const OrderedJson system = {{"role", "system"}, {"content", *request.instructions}};

@@ -5,9 +5,16 @@ namespace {
 
 constexpr size_t kMostTextCharacters = 64u << 20;
 
+Fields<TemplateInput> template_fields() {
+  using T = TemplateInput;
+  return fields_within(&T::prompt, chat_prompt_fields()) +
+         fields_within(&T::toolbox, tool_fields(ToolShape::kInFunction)) +
+         fields_within(&T::reasoning, reasoning_fields());
+}
+
 Fields<TokenizeRequest> make_tokenize_fields() {
   using T = TokenizeRequest;
-  Fields<T> fields = fields_within(&T::chat, chat_prompt_fields());
+  Fields<T> fields = fields_within(&T::chat, template_fields());
   for (Field<T>& field : fields) field.is_required = false;
   fields.push_back(model_field(&T::model));
   fields =
@@ -37,7 +44,7 @@ const Fields<DetokenizeRequest>& detokenize_request_fields() {
 const Fields<ApplyTemplateRequest>& apply_template_request_fields() {
   using T = ApplyTemplateRequest;
   static const Fields<T> fields =
-      Fields<T>{model_field(&T::model)} + fields_within(&T::chat, chat_prompt_fields());
+      Fields<T>{model_field(&T::model)} + fields_within(&T::chat, template_fields());
   return fields;
 }
 

@@ -3,14 +3,23 @@
 
 #include "server/api/generation_fields.h"
 #include "server/api/message_fields.h"
+#include "server/api/reasoning_fields.h"
+#include "server/api/tool_fields.h"
 
 namespace trellis::server {
+
+/// A conversation, as in a chat.
+struct TemplateInput {
+  ChatPrompt prompt;
+  Toolbox toolbox;
+  ReasoningFields reasoning;
+};
 
 /// A text, or a conversation.
 struct TokenizeRequest {
   std::optional<std::string> model;
   std::optional<std::string> prompt;
-  ChatPrompt chat;  // no messages: the prompt counts
+  TemplateInput chat;  // no messages: the prompt counts
   bool add_special_tokens = true;
   bool return_token_strs = false;
 };
@@ -23,7 +32,7 @@ struct DetokenizeRequest {
 
 struct ApplyTemplateRequest {
   std::optional<std::string> model;
-  ChatPrompt chat;
+  TemplateInput chat;
 };
 
 const Fields<TokenizeRequest>& tokenize_request_fields();

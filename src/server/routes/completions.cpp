@@ -110,7 +110,7 @@ std::string prompt_text(const Tokenizer& tokenizer, const TextOrIds& prompt) {
 
 Result<Outcome> completions(const ServerContext& context, const ApiRequest& request) {
   Engine& engine = context.engine;
-  const Result<Json> body = parse_body(request);
+  const Result<RequestBody> body = parse_body(request);
   if (!body.ok()) return body.error();
   const auto parsed = read_completion_request(body.value(), engine.default_sampling());
   if (!parsed.ok()) return parsed.error();

@@ -1,8 +1,8 @@
 // One function for each endpoint, each in the file of its name. routes.cpp has their paths.
 #pragma once
 
-#include "base/json.h"
 #include "base/result.h"
+#include "server/api/request_body.h"
 #include "server/reply.h"
 #include "server/server_context.h"
 
@@ -24,7 +24,7 @@ Result<Outcome> ready(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> metrics(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> openapi(const ServerContext& context, const ApiRequest& request);
 
-/// The body as JSON; 400 where it is not.
-Result<Json> parse_body(const ApiRequest& request);
+/// The body, which must be JSON; 400 where it is not.
+Result<RequestBody> parse_body(const ApiRequest& request);
 
 }  // namespace trellis::server

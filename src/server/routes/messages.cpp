@@ -1,9 +1,10 @@
 // POST /v1/messages and /v1/messages/count_tokens: Anthropic's API.
+#include "server/answer_reader.h"
 #include "server/api/answer_json.h"
 #include "server/api/messages_request.h"
+#include "server/dialog_request.h"
 #include "server/error_reply.h"
 #include "server/generated_reply.h"
-#include "server/prompt.h"
 #include "server/routes/endpoints.h"
 
 namespace trellis::server {
@@ -40,25 +41,51 @@ OrderedJson messages_usage(int64_t prompt_tokens, int64_t cached_tokens, int64_t
 }
 
 /// {"stop_reason", "stop_sequence"}
-OrderedJson stop_json(const Event& event) {
+OrderedJson stop_json(const Event& event, const AnswerReader& reader) {
   OrderedJson json = {{"stop_reason", nullptr}, {"stop_sequence", nullptr}};
   if (event.finish_reason == FinishReason::kLength) json["stop_reason"] = "max_tokens";
   if (event.finish_reason == FinishReason::kStop) {
     json["stop_reason"] = event.stop_string.empty() ? "end_turn" : "stop_sequence";
     if (!event.stop_string.empty()) json["stop_sequence"] = event.stop_string;
+    if (reader.ends_with_calls(event)) json["stop_reason"] = "tool_use";
   }
   return json;
 }
 
+/// A block of text or thoughts.
+OrderedJson text_block(const std::string& text) {
+  return {{"type", "text"}, {"text", text}};
+}
+OrderedJson thinking_block(const std::string& text) {
+  return {{"type", "thinking"}, {"thinking", text}, {"signature", ""}};
+}
+OrderedJson tool_use_block(const CallPart& call, OrderedJson input) {
+  return {{"type", "tool_use"}, {"id", call.id}, {"name", call.name}, {"input", std::move(input)}};
+}
+
+/// The blocks of a whole answer. Arguments that were cut off are none.
+OrderedJson blocks(const AnswerParts& parts) {
+  OrderedJson result = OrderedJson::array();
+  if (!parts.reasoning.empty()) result.push_back(thinking_block(parts.reasoning));
+  if (!parts.text.empty() || parts.calls.empty()) result.push_back(text_block(parts.text));
+  for (const CallPart& call : parts.calls) {
+    OrderedJson input = OrderedJson::parse(call.arguments, nullptr, false);
+    if (!input.is_object()) input = OrderedJson::object();
+    result.push_back(tool_use_block(call, std::move(input)));
+  }
+  return result;
+}
+
 class MessagesFormat final : public ReplyFormat {
  public:
-  MessagesFormat(std::string id, std::string model)
-      : id_(std::move(id)), model_(std::move(model)) {}
+  MessagesFormat(std::string id, std::string model, const AnswerShape& shape)
+      : id_(std::move(id)), model_(std::move(model)), reader_(shape, "toolu_") {}
 
   std::string whole(const std::vector<Event>& answers, const AnswerFigures& figures) override {
     const Event& answer = answers[0];
+    reader_.take(answer);
     return to_text(message(
-        OrderedJson::array({{{"type", "text"}, {"text", answer.text}}}), answer,
+        blocks(reader_.parts()), answer,
         messages_usage(figures.prompt_tokens, figures.cached_tokens, figures.answer_tokens)
     ));
   }
@@ -75,27 +102,19 @@ class MessagesFormat final : public ReplyFormat {
       events += named_event(
           {{"type", "message_start"}, {"message", message(OrderedJson::array(), {}, usage)}}
       );
-      events += named_event(
-          {{"type", "content_block_start"},
-           {"index", 0},
-           {"content_block", {{"type", "text"}, {"text", ""}}}}
-      );
     }
-    if (!event.text.empty()) {
-      events += named_event(
-          {{"type", "content_block_delta"},
-           {"index", 0},
-           {"delta", {{"type", "text_delta"}, {"text", event.text}}}}
-      );
+    for (const AnswerPiece& piece : reader_.take(event)) events += piece_events(piece);
+    if (event.finished) {
+      if (num_blocks_ == 0) events += block_start(AnswerPiece::Kind::kText);
+      stop_ = stop_json(event, reader_);
     }
-    if (event.finished) stop_ = stop_json(event);
     return events;
   }
 
   std::string end(const AnswerFigures& figures) override {
     const OrderedJson usage =
         messages_usage(figures.prompt_tokens, figures.cached_tokens, figures.answer_tokens);
-    return named_event({{"type", "content_block_stop"}, {"index", 0}}) +
+    return block_stop() +
            named_event({{"type", "message_delta"}, {"delta", stop_}, {"usage", usage}}) +
            named_event({{"type", "message_stop"}});
   }
@@ -115,36 +134,88 @@ class MessagesFormat final : public ReplyFormat {
         {"model", model_},
         {"content", std::move(content)}
     };
-    json.update(stop_json(event));
+    json.update(stop_json(event, reader_));
     json["usage"] = std::move(usage);
     return json;
   }
 
+  /// Begins a block where the last one is of another kind, and goes on with it.
+  std::string piece_events(const AnswerPiece& piece) {
+    using Kind = AnswerPiece::Kind;
+    std::string events;
+    const Kind kind = piece.kind == Kind::kArguments ? Kind::kCall : piece.kind;
+    if (piece.kind == Kind::kCall || num_blocks_ == 0 || kind != block_kind_) {
+      events += block_stop();
+      events += block_start(kind);
+    }
+    if (piece.kind == Kind::kCall) return events;
+    OrderedJson delta;
+    if (kind == Kind::kText) delta = {{"type", "text_delta"}, {"text", piece.text}};
+    if (kind == Kind::kReasoning) {
+      delta = {{"type", "thinking_delta"}, {"thinking", piece.text}};
+    }
+    if (kind == Kind::kCall) {
+      delta = {{"type", "input_json_delta"}, {"partial_json", piece.text}};
+    }
+    return events + named_event(
+                        {{"type", "content_block_delta"},
+                         {"index", num_blocks_ - 1},
+                         {"delta", std::move(delta)}}
+                    );
+  }
+
+  std::string block_start(AnswerPiece::Kind kind) {
+    OrderedJson block = text_block("");
+    if (kind == AnswerPiece::Kind::kReasoning) block = thinking_block("");
+    if (kind == AnswerPiece::Kind::kCall) {
+      block = tool_use_block(reader_.parts().calls[num_calls_++], OrderedJson::object());
+    }
+    block_kind_ = kind;
+    return named_event(
+        {{"type", "content_block_start"},
+         {"index", num_blocks_++},
+         {"content_block", std::move(block)}}
+    );
+  }
+
+  /// Nothing where no block has begun.
+  std::string block_stop() const {
+    if (num_blocks_ == 0) return {};
+    return named_event({{"type", "content_block_stop"}, {"index", num_blocks_ - 1}});
+  }
+
   std::string id_;
   std::string model_;
+  AnswerReader reader_;
   bool begun_ = false;
+  int num_blocks_ = 0;                                       // that have begun
+  size_t num_calls_ = 0;                                     // of those
+  AnswerPiece::Kind block_kind_ = AnswerPiece::Kind::kText;  // of the last one
   OrderedJson stop_;
 };
 
-/// A request whose model is served here, and its prompt.
+/// A request whose model is served here.
 struct Prepared {
-  MessagesRequest request;
+  DialogRequest dialog;
   std::string model;
-  std::vector<int32_t> prompt_ids;
 };
 
 Result<Prepared> prepare(
     const ServerContext& context, const ApiRequest& request, const Fields<MessagesRequest>& fields
 ) {
-  const Result<Json> body = parse_body(request);
+  const Result<RequestBody> body = parse_body(request);
   if (!body.ok()) return body.error();
-  auto parsed = read_messages_request(body.value(), fields, context.engine.default_sampling());
+  const auto parsed =
+      read_messages_request(body.value(), fields, context.engine.default_sampling());
   if (!parsed.ok()) return parsed.error();
   const Result<std::string> model = model_name_for(context, parsed.value().generation.model);
   if (!model.ok()) return model.error();
-  auto ids = chat_prompt_ids(context.engine, parsed.value().prompt);
-  if (!ids.ok()) return ids.error();
-  return Prepared{std::move(parsed).value(), model.value(), std::move(ids).value()};
+  const MessagesRequest& message = parsed.value();
+  Result<DialogRequest> dialog = make_dialog_request(
+      context.engine, message.prompt, message.toolbox, message.reasoning, message.generation
+  );
+  if (!dialog.ok()) return dialog.error();
+  return Prepared{std::move(dialog).value(), model.value()};
 }
 
 }  // namespace
@@ -152,16 +223,14 @@ Result<Prepared> prepare(
 Result<Outcome> messages(const ServerContext& context, const ApiRequest& request) {
   Result<Prepared> prepared = prepare(context, request, messages_request_fields());
   if (!prepared.ok()) return messages_error(prepared.error());
-  Prepared& message = prepared.value();
-  const GenerationFields& generation = message.request.generation;
+  DialogRequest& dialog = prepared.value().dialog;
   auto answers = AnswerSet::submit(
-      context.engine, requests_for(generation, std::move(message.prompt_ids)), "messages",
-      generation.grammar_field
+      context.engine, dialog.requests(), "messages", dialog.generation.grammar_field
   );
   if (!answers.ok()) return messages_error(answers.error());
   return generated_reply(
-      std::move(answers).value(), 1, generation.stream,
-      std::make_unique<MessagesFormat>(random_id("msg_"), message.model)
+      std::move(answers).value(), 1, dialog.generation.stream,
+      std::make_unique<MessagesFormat>(random_id("msg_"), prepared.value().model, dialog.shape)
   );
 }
 
@@ -169,7 +238,7 @@ Result<Outcome> count_message_tokens(const ServerContext& context, const ApiRequ
   const Result<Prepared> prepared = prepare(context, request, count_tokens_request_fields());
   if (!prepared.ok()) return messages_error(prepared.error());
   Reply reply;
-  reply.body = to_text({{"input_tokens", prepared.value().prompt_ids.size()}});
+  reply.body = to_text({{"input_tokens", prepared.value().dialog.prompt_ids.size()}});
   return Outcome(std::move(reply));
 }
 

@@ -2,9 +2,9 @@
 
 namespace trellis::server {
 
-Result<Json> parse_body(const ApiRequest& request) {
+Result<RequestBody> parse_body(const ApiRequest& request) {
   try {
-    return parse_json(request.body, "the request body");
+    return RequestBody{parse_json(request.body, "the request body"), request.body};
   } catch (const UserError& error) {
     return ApiError{400, "invalid_json", error.what(), ""};
   }

@@ -2,6 +2,7 @@
 #include "server/api/answer_json.h"
 #include "server/api/logprob_json.h"
 #include "server/api/text_requests.h"
+#include "server/dialog_request.h"
 #include "server/prompt.h"
 #include "server/routes/endpoints.h"
 #include "text/tokenizer.h"
@@ -14,10 +15,14 @@ template <typename T>
 Result<T> read_body(
     const ServerContext& context, const ApiRequest& request, const Fields<T>& fields
 ) {
-  const Result<Json> body = parse_body(request);
+  const Result<RequestBody> body = parse_body(request);
   if (!body.ok()) return body.error();
   T parsed;
-  if (auto error = read_fields(body.value(), "", fields, parsed)) return *error;
+  if (auto error = read_fields(body.value().json, "", fields, parsed)) return *error;
+  if constexpr (requires { parsed.chat; }) {
+    Toolbox& toolbox = parsed.chat.toolbox;
+    if (auto error = complete(toolbox, ToolShape::kInFunction, body.value().text)) return *error;
+  }
   const Result<std::string> model = model_name_for(context, parsed.model);
   if (!model.ok()) return model.error();
   return parsed;
@@ -29,12 +34,20 @@ Outcome json_reply(const OrderedJson& document) {
   return reply;
 }
 
+Result<std::string> render(const Engine& engine, const TemplateInput& chat) {
+  return render_dialog(engine, chat.prompt, chat.toolbox, chat.reasoning);
+}
+
 Result<std::vector<int32_t>> ids_of(const Engine& engine, const TokenizeRequest& request) {
-  const bool is_chat = !request.chat.messages.empty();
+  const bool is_chat = !request.chat.prompt.messages.empty();
   if (is_chat == request.prompt.has_value()) {
     return ApiError{400, "missing_required_parameter", "send either prompt or messages", "prompt"};
   }
-  if (is_chat) return chat_prompt_ids(engine, request.chat);
+  if (is_chat) {
+    const Result<std::string> text = render(engine, request.chat);
+    if (!text.ok()) return text.error();
+    return prompt_ids(engine, text.value());
+  }
   try {
     return engine.tokenizer().encode(*request.prompt, request.add_special_tokens);
   } catch (const UserError& error) {
@@ -76,7 +89,7 @@ Result<Outcome> detokenize(const ServerContext& context, const ApiRequest& reque
 Result<Outcome> apply_template(const ServerContext& context, const ApiRequest& request) {
   const auto parsed = read_body(context, request, apply_template_request_fields());
   if (!parsed.ok()) return parsed.error();
-  const Result<std::string> text = render_prompt(context.engine, parsed.value().chat);
+  const Result<std::string> text = render(context.engine, parsed.value().chat);
   if (!text.ok()) return text.error();
   return json_reply({{"prompt", text.value()}});
 }

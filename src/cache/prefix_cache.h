@@ -1,21 +1,19 @@
-// Finds pages by the tokens whose keys and values they hold, so that requests which begin alike
-// share them. Integers only: whoever computes copies the pages that find() says are to be copied.
+// Finds the pages of the pool by the tokens that they hold, so that requests which begin alike
+// share them. Integers only: whoever computes copies the pages that are to be copied.
 //
-// A page is known by the hash of its 256 tokens and of the page before it, so equal hashes mean
-// equal beginnings. Pages form a tree. One that no sequence holds is free, but keeps its contents
-// until the pool has no other page; then the leaf that was not used for longest goes first, so that
-// what is left is always a beginning of something.
+// A page that no sequence holds is free, but keeps its contents until the pool has no other page.
 #pragma once
 
 #include "base/siphash.h"
+#include "cache/page_index.h"
 #include "cache/page_pool.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
+#include <utility>
 
 namespace trellis {
 
@@ -33,17 +31,15 @@ class PrefixCache {
   /// Of the page with these kPageTokens tokens behind the page `parent`.
   Hash128 page_hash(const Hash128& parent, std::span<const int32_t> tokens) const;
 
-  /// A page whose first num_tokens positions are as some tokens want them.
-  struct Part {
-    PageId page = -1;
-    int64_t num_tokens = 0;
-  };
+  using Part = PageIndex::Part;
 
-  /// The page of this hash, which holds these tokens, and is marked as used.
-  std::optional<PageId> find(const Hash128& hash, std::span<const int32_t> tokens);
-  /// The page behind `parent` that begins with the most of these tokens: none if with no one. It is
-  /// marked as used.
-  Part find_part(const Hash128& parent, std::span<const int32_t> tokens);
+  /// As PageIndex does.
+  std::optional<PageId> find(const Hash128& hash, std::span<const int32_t> tokens) {
+    return index_.find(hash, tokens);
+  }
+  Part find_part(const Hash128& parent, std::span<const int32_t> tokens) {
+    return index_.find_part(parent, tokens);
+  }
 
   /// Makes a page in use known: full, with its hash, or the beginning of one. A full one must be
   /// new to find(), and nobody may write into the page while it is known. A part that another page
@@ -53,35 +49,21 @@ class PrefixCache {
   );
   void add_part(PageId page, const Hash128& parent, std::span<const int32_t> tokens);
 
-  size_t num_pages() const { return num_known_; }
-  /// Throws InternalError unless every known page can be found, and children know their parents.
+  /// Who is told of a page that goes. It still holds what it did until somebody writes into it.
+  using OnEvict = std::function<void(PageId page, PageContent content)>;
+  void set_on_evict(OnEvict on_evict) { on_evict_ = std::move(on_evict); }
+
+  size_t num_pages() const { return index_.num_pages(); }
+  /// Throws InternalError unless the index is right, and its hashes are.
   void check_integrity() const;
 
  private:
-  struct Node {
-    std::vector<int32_t> tokens;  // empty: the page is not known
-    Hash128 parent;
-    Hash128 hash;  // of a full page
-    uint64_t last_used = 0;
-  };
-  struct Hasher {
-    size_t operator()(const Hash128& hash) const { return hash.low; }
-  };
-
-  Node& node(PageId page) { return nodes_[static_cast<size_t>(page)]; }
-  const Node& node(PageId page) const { return nodes_[static_cast<size_t>(page)]; }
-  bool is_full(const Node& node) const;
-  bool has_children(const Node& node) const;
-  void insert(PageId page, Node node);
   PageId evict();
 
   PagePool& pool_;
   SipKey key_;
-  std::vector<Node> nodes_;  // [pages]
-  std::unordered_map<Hash128, PageId, Hasher> by_hash_;
-  std::unordered_map<Hash128, std::vector<PageId>, Hasher> children_;
-  uint64_t now_ = 0;
-  size_t num_known_ = 0;
+  PageIndex index_;  // a place is a page of the pool
+  OnEvict on_evict_;
 };
 
 }  // namespace trellis

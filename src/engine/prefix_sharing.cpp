@@ -68,7 +68,7 @@ bool PrefixSharing::admit(Sequence& sequence, int num_spare, const Sequence* sou
   sequence.cache.reserve(sequence.num_tokens());
   sequence.num_shared_pages = page;
   sequence.num_computed = static_cast<int64_t>(page) * kPageTokens + part.num_tokens;
-  if (part.num_tokens > 0) copies_.push_back({part.page, sequence.cache.pages()[page]});
+  if (part.num_tokens > 0) copies_.push_back({part.place, sequence.cache.pages()[page]});
   if (sequence.num_preemptions == 0) sequence.num_cached = sequence.num_computed;
   return true;
 }

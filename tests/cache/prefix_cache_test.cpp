@@ -67,7 +67,7 @@ TEST_F(PrefixCacheTest, FindsThePageThatBeginsWithMostOfTheTokens) {
 
   const PrefixCache::Part part = prefixes_.find_part(root_, tokens_from(0, 250));
 
-  EXPECT_EQ(part.page, best);
+  EXPECT_EQ(part.place, best);
   EXPECT_EQ(part.num_tokens, 200);
   EXPECT_EQ(prefixes_.find_part(root_, tokens_from(1)).num_tokens, 0);
   EXPECT_EQ(prefixes_.find_part(prefixes_.root("other"), tokens_from(0)).num_tokens, 0);
@@ -81,7 +81,7 @@ TEST_F(PrefixCacheTest, KeepsAPartOnlyWhereNoOtherPageBeginsWithIt) {
   prefixes_.add_part(twin, root_, tokens_from(0, 20));
 
   EXPECT_EQ(prefixes_.num_pages(), 1u);
-  EXPECT_EQ(prefixes_.find_part(root_, tokens_from(0, 100)).page, part);
+  EXPECT_EQ(prefixes_.find_part(root_, tokens_from(0, 100)).place, part);
   prefixes_.check_integrity();
 }
 

@@ -38,6 +38,15 @@ else()
   target_link_libraries(trellis_spdlog INTERFACE spdlog::spdlog)
 endif()
 
+# xxHash brings no CMake package before 0.8.2. Of it the header alone, compiled in src/base/checksum.cpp.
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+file(STRINGS ${XXHASH_INCLUDE_DIR}/xxhash.h xxhash_version REGEX "define XXH_VERSION_(MAJOR|MINOR)")
+string(REGEX MATCHALL "[0-9]+" xxhash_version "${xxhash_version}")
+list(JOIN xxhash_version "." xxhash_version)
+if(xxhash_version VERSION_LESS 0.8)
+  message(FATAL_ERROR "xxhash.h ${xxhash_version} is too old; 0.8 is needed")
+endif()
+
 # libedit brings no CMake package. Its header has a version of its own: 2.11 is that of libedit 3.1.
 find_path(LIBEDIT_INCLUDE_DIR histedit.h REQUIRED)
 # Debian's -dev packages bring the archives of libedit and of what it needs.

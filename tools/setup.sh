@@ -11,7 +11,7 @@ readonly BOOST_MINIMUM=108100
 readonly TOOLS=(g++:g++ cmake:cmake ninja:ninja-build ccache:ccache)
 readonly LIBRARIES=(
   ca-certificates libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libedit-dev
-  libssl-dev libtomlplusplus-dev
+  libssl-dev libtomlplusplus-dev libxxhash-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 

@@ -2,7 +2,7 @@
 // for them. A file appears under its name only once it is complete.
 #pragma once
 
-#include "checkpoint/output_file.h"
+#include "base/output_file.h"
 #include "tensor/tensor.h"
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 #include "convert/model_files.h"
 
 #include "base/error.h"
-#include "checkpoint/output_file.h"
+#include "base/output_file.h"
 
 #include <algorithm>
 #include <array>

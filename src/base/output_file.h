@@ -10,8 +10,9 @@ namespace trellis {
 /// Owns one temporary file. Used by one thread.
 class OutputFile {
  public:
-  /// Creates or empties the file. Throws UserError naming it if that fails.
-  explicit OutputFile(const std::filesystem::path& path);
+  /// Creates or empties the file. A new one has this mode, less the umask. Throws UserError naming
+  /// it if that fails.
+  explicit OutputFile(const std::filesystem::path& path, unsigned mode = 0666);
   /// Removes the file unless it was renamed.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;

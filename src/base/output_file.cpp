@@ -1,4 +1,4 @@
-#include "checkpoint/output_file.h"
+#include "base/output_file.h"
 
 #include "base/error.h"
 
@@ -19,9 +19,9 @@ UserError cannot(const char* what, const std::filesystem::path& path) {
 
 }  // namespace
 
-OutputFile::OutputFile(const std::filesystem::path& path)
+OutputFile::OutputFile(const std::filesystem::path& path, unsigned mode)
     : path_(path),
-      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)) {
   if (descriptor_ < 0) throw cannot("created", path);
 }
 

@@ -78,6 +78,26 @@ void add_cache_tokens_option(CLI::App& command, ModelArguments& arguments) {
       ->group(kMachineGroup);
 }
 
+void add_cache_tier_options(CLI::App& command, ModelArguments& arguments) {
+  byte_size(command.add_option(
+                "--host-cache", arguments.host_cache_bytes,
+                "The host's memory for what a GPU's cache has no room for, e.g. 4GiB"
+            ))
+      ->capture_default_str()
+      ->group(kMachineGroup);
+  command
+      .add_option(
+          "--cache-dir", arguments.cache_directory,
+          "Directory that keeps computed prompts beyond the end of the program"
+      )
+      ->type_name("DIR")
+      ->group(kMachineGroup);
+  byte_size(command.add_option(
+                "--cache-dir-size", arguments.cache_directory_bytes, "What it may hold; 16GiB"
+            ))
+      ->group(kMachineGroup);
+}
+
 void add_fit_flag(CLI::App& command, ModelArguments& arguments) {
   command
       .add_flag(
@@ -197,6 +217,9 @@ EngineOptions engine_options(const ModelArguments& arguments) {
   options.context_tokens = arguments.context_tokens;
   options.cache_tokens = arguments.cache_tokens;
   options.cache_type = arguments.cache_type;
+  options.host_cache_bytes = arguments.host_cache_bytes;
+  options.cache_directory = arguments.cache_directory;
+  options.cache_directory_bytes = arguments.cache_directory_bytes;
   options.fit = arguments.fit;
   options.max_sequences = arguments.max_sequences;
   options.max_step_tokens = arguments.max_step_tokens;

@@ -22,6 +22,9 @@ struct ModelArguments {
   int64_t context_tokens = 0;  // 0: the model's own limit
   int64_t cache_tokens = 0;    // of all answers together; 0: one context
   std::string cache_type = "fp16";
+  int64_t host_cache_bytes = 0;
+  std::string cache_directory;  // empty: none
+  int64_t cache_directory_bytes = EngineOptions{}.cache_directory_bytes;
   bool fit = false;  // make the cache as small as memory asks for
   int max_sequences = EngineOptions{}.max_sequences;
   int max_step_tokens = EngineOptions{}.max_step_tokens;
@@ -36,6 +39,8 @@ void add_backend_options(CLI::App& command, ModelArguments& arguments);
 void add_cache_options(CLI::App& command, ModelArguments& arguments);
 /// --cache-tokens
 void add_cache_tokens_option(CLI::App& command, ModelArguments& arguments);
+/// --host-cache, --cache-dir, --cache-dir-size
+void add_cache_tier_options(CLI::App& command, ModelArguments& arguments);
 /// --cache-type
 void add_cache_type_option(CLI::App& command, ModelArguments& arguments);
 /// --fit

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstring>
 #include <optional>
+#include <utility>
 
 namespace trellis {
 namespace {
@@ -18,6 +21,21 @@ std::optional<Number> parse_number(const std::string& text) {
   const auto [next, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc() || next != end) return std::nullopt;
   return number;
+}
+
+/// "1.5GiB" as bytes.
+std::optional<int64_t> parse_bytes(const std::string& text) {
+  constexpr std::pair<const char*, int> kUnits[] = {
+      {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}, {"", 0}
+  };
+  for (const auto& [unit, shift] : kUnits) {
+    if (!text.ends_with(unit)) continue;
+    const auto number = parse_number<double>(text.substr(0, text.size() - std::strlen(unit)));
+    const double bytes = number ? std::ldexp(*number, shift) : -1;
+    if (!(bytes >= 0 && bytes < 0x1p62)) return std::nullopt;
+    return static_cast<int64_t>(bytes);
+  }
+  return std::nullopt;
 }
 
 /// is_valid(text) or the refusal "expected <what>, found "text"".
@@ -61,6 +79,16 @@ CLI::Option* number_between(CLI::Option* option, double least, double most) {
     const auto number = parse_number<double>(text);
     return number && *number >= least && *number <= most;
   });
+}
+
+CLI::Option* byte_size(CLI::Option* option) {
+  const auto to_bytes = [](std::string& text) {
+    const auto bytes = parse_bytes(text);
+    if (!bytes) return fmt::format("expected a size such as 512MiB or 4GiB, found \"{}\"", text);
+    text = std::to_string(*bytes);
+    return std::string();
+  };
+  return option->type_name("SIZE")->transform(CLI::Validator(to_bytes, std::string()));
 }
 
 CLI::Option* kv_types(CLI::Option* option) {

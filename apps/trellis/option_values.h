@@ -19,6 +19,8 @@ CLI::Option* seed_number(CLI::Option* option);
 CLI::Option* any_number(CLI::Option* option);
 /// X: a number from least to most.
 CLI::Option* number_between(CLI::Option* option, double least, double most);
+/// SIZE: bytes, or a number with KiB, MiB, GiB or TiB behind it. The option's value is the bytes.
+CLI::Option* byte_size(CLI::Option* option);
 /// TYPE: what parse_kv_types() reads.
 CLI::Option* kv_types(CLI::Option* option);
 /// One of these names, or numbers, all of which --help shows.

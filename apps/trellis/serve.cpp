@@ -8,6 +8,7 @@
 #include "apps/trellis/server_arguments.h"
 #include "apps/trellis/verbs.h"
 #include "backend/backend.h"
+#include "base/host_memory.h"
 #include "checkpoint/checkpoint.h"
 #include "engine/memory_plan.h"
 #include "server/api_key.h"
@@ -70,6 +71,8 @@ int print_memory_plan(const ModelArguments& model) {
       engine_options(model), read_model_config(model.model_directory), model.model_directory,
       checkpoint.bytes(), available
   );
+  const size_t host_available = available_host_memory();
+  require_host_cache(plan.cache, host_available);
   const auto bytes = [](size_t value) { return format_quantity(static_cast<double>(value), "B"); };
   print_text(fmt::format(
       "weights      {}\n"
@@ -81,6 +84,20 @@ int print_memory_plan(const ModelArguments& model) {
       model.max_step_tokens, model.max_sequences, bytes(plan.total()), bytes(available),
       backend->name()
   ));
+  if (plan.cache.num_host_pages > 0) {
+    print_text(fmt::format(
+        "host cache   {} of {} free, {} tokens\n", bytes(plan.cache.host_bytes()),
+        bytes(host_available), int64_t{plan.cache.num_host_pages} * kPageTokens
+    ));
+  }
+  if (!model.cache_directory.empty()) {
+    print_text(fmt::format(
+        "cache dir    at most {}, {} tokens\n",
+        bytes(static_cast<size_t>(model.cache_directory_bytes)),
+        model.cache_directory_bytes /
+            static_cast<int64_t>(CacheStorage::bytes_per_token(plan.cache.spec))
+    ));
+  }
   return 0;
 }
 
@@ -156,6 +173,7 @@ RunVerb define_serve(CLI::App& command) {
   add_backend_options(command, arguments->model);
   add_cache_options(command, arguments->model);
   add_cache_tokens_option(command, arguments->model);
+  add_cache_tier_options(command, arguments->model);
   add_fit_flag(command, arguments->model);
   add_step_options(command, arguments->model);
   add_deterministic_flag(command, arguments->model);

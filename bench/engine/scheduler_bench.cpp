@@ -48,7 +48,7 @@ void steps(benchmark::State& state, int num_sequences, int num_pages, int num_wa
   int64_t num_planned = 0;
   for (auto _ : state) {
     const auto planned = scheduler.plan();
-    benchmark::DoNotOptimize(scheduler.take_copies());
+    benchmark::DoNotOptimize(scheduler.take_moves());
     const Step step = Scheduler::make_step(planned);
     const std::vector<int32_t> chosen = FakeRunner::run(step);
     scheduler.commit(planned);

@@ -30,6 +30,12 @@ struct EngineOptions {
   int64_t context_tokens =
       0;                     // most tokens of one sequence; 0: the model's own limit, at most 32768
   int64_t cache_tokens = 0;  // tokens of all sequences together; 0: one full context
+  int64_t host_cache_bytes = 0;  // of the host's memory, for pages that the cache has no room for:
+                                 // what was computed in them is copied back when it is wanted
+  std::string cache_directory;   // where pages outlive the process; empty: nowhere. It is of this
+                                 // process alone, and takes the host's memory for one context
+                                 // and 16 pages at least
+  int64_t cache_directory_bytes = int64_t{16} << 30;  // that it may hold
   std::string cache_type = "fp16";  // of keys and values: "fp16", "fp32", "q2" to "q8", or each
                                     // apart: "q8,q4"
   bool fit = false;                 // true: where memory is short, fewer bits of the cache, then

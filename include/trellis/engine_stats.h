@@ -26,6 +26,16 @@ struct Histogram {
   double sum = 0.0;
 };
 
+/// One of the places behind the cache of the device where pages of computed tokens are kept.
+struct CacheTierStats {
+  int64_t num_pages = 0;       // now
+  int64_t bytes = 0;           // now
+  int64_t capacity_bytes = 0;  // 0: there is no such place
+  int64_t num_hits = 0;        // pages that were brought back from there
+  int64_t num_dropped = 0;     // pages that did not get there, since it was too slow
+  int64_t num_failed = 0;      // pages that it could not take, or give back
+};
+
 /// A snapshot. What is not marked otherwise counts from when the engine was loaded.
 struct EngineStats {
   EngineStats();
@@ -35,6 +45,9 @@ struct EngineStats {
   int64_t num_waiting = 0;     // now: requests that have none yet, or had to give them back
   int64_t num_pages = 0;       // of the cache
   int64_t num_used_pages = 0;  // now: held by running sequences
+
+  CacheTierStats host_cache;  // in the host's memory
+  CacheTierStats disk_cache;  // in a directory
 
   int64_t prompt_tokens = 0;  // of the requests whose prompts are computed
   int64_t cached_tokens = 0;  // of those, found computed by earlier requests

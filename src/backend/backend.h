@@ -14,6 +14,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace trellis {
@@ -33,6 +34,12 @@ struct BackendOptions {
 
 /// A recorded step: calling it runs the same ops on the same addresses again.
 using Replay = std::function<void()>;
+
+/// A contiguous tensor of the device, and the host memory that it is to be copied to.
+struct Download {
+  ConstTensor source;
+  void* destination = nullptr;
+};
 
 /// Used by one thread at a time.
 class Backend {
@@ -72,6 +79,13 @@ class Backend {
   /// for nothing that is issued afterwards; to be called before the next one is started.
   virtual std::function<void()> start_download(ConstTensor source, void* destination) {
     download(source, destination);
+    return [] {};
+  }
+
+  /// Starts several downloads into memory of allocate_staging(). What it returns waits for them,
+  /// and for nothing that is issued afterwards; it may be called at any time, or not at all.
+  virtual std::function<void()> start_downloads(std::span<const Download> downloads) {
+    for (const Download& each : downloads) download(each.source, each.destination);
     return [] {};
   }
 

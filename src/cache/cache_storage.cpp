@@ -21,17 +21,42 @@ KvLayer CacheStorage::layer(int index) const {
   return {keys.numbers, values.numbers, keys.scales, values.scales};
 }
 
-void CacheStorage::copy_page(Backend& backend, int from, int to) const {
-  TRELLIS_CHECK(from >= 0 && from < num_pages_ && to >= 0 && to < num_pages_, "pages of the cache");
-  if (from == to) return;
-  const auto copy = [&](const Tensor& tensor) {
-    if (tensor.empty()) return;
-    const Tensor pages = tensor.reshape({num_pages_, tensor.numel() / num_pages_});
-    backend.copy(pages.slice_rows(from, 1), pages.slice_rows(to, 1));
-  };
+std::vector<Tensor> CacheStorage::page_parts(int page) const {
+  TRELLIS_CHECK(page >= 0 && page < num_pages_, "a page of the cache");
+  std::vector<Tensor> parts;
   for (int index = 0; index < spec_.num_layers; ++index) {
     const KvLayer kv = layer(index);
-    for (const Tensor& tensor : {kv.keys, kv.values, kv.key_scales, kv.value_scales}) copy(tensor);
+    for (const Tensor& tensor : {kv.keys, kv.key_scales, kv.values, kv.value_scales}) {
+      if (tensor.empty()) continue;
+      const Tensor pages = tensor.reshape({num_pages_, tensor.numel() / num_pages_});
+      parts.push_back(pages.slice_rows(page, 1));
+    }
+  }
+  return parts;
+}
+
+void CacheStorage::copy_page(Backend& backend, int from, int to) const {
+  const std::vector<Tensor> sources = page_parts(from);
+  const std::vector<Tensor> destinations = page_parts(to);
+  if (from == to) return;
+  for (size_t i = 0; i < sources.size(); ++i) backend.copy(sources[i], destinations[i]);
+}
+
+std::function<void()> CacheStorage::save_page(Backend& backend, int page, void* memory) const {
+  std::vector<Download> downloads;
+  auto* next = static_cast<char*>(memory);
+  for (const Tensor& part : page_parts(page)) {
+    downloads.push_back({part, next});
+    next += part.bytes();
+  }
+  return backend.start_downloads(downloads);
+}
+
+void CacheStorage::restore_page(Backend& backend, const void* memory, int page) const {
+  const auto* next = static_cast<const char*>(memory);
+  for (const Tensor& part : page_parts(page)) {
+    backend.upload(part, next);
+    next += part.bytes();
   }
 }
 

@@ -5,6 +5,8 @@
 #include "backend/backend.h"
 
 #include <cstddef>
+#include <functional>
+#include <vector>
 
 namespace trellis {
 
@@ -25,6 +27,11 @@ class CacheStorage {
   KvLayer layer(int index) const;
   /// Makes a page hold what another one does, behind what was issued to the backend before.
   void copy_page(Backend& backend, int from, int to) const;
+  /// Copies a page into bytes_per_page() of host memory, of Backend::allocate_staging(), and back:
+  /// layer by layer its keys, their scales, its values, their scales. What save_page() returns
+  /// waits until the memory may be read; when restore_page() returns it may be changed.
+  std::function<void()> save_page(Backend& backend, int page, void* memory) const;
+  void restore_page(Backend& backend, const void* memory, int page) const;
   size_t bytes() const { return storage_.bytes(); }
 
   /// Bytes of one position over all layers, keys and values. Throws UserError for a quantized cache
@@ -37,6 +44,8 @@ class CacheStorage {
 
  private:
   KvSide side(KvType type, size_t begin) const;
+  /// The stretches of a page, in the order of save_page().
+  std::vector<Tensor> page_parts(int page) const;
 
   CacheSpec spec_;
   int num_pages_;

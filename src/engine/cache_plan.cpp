@@ -1,5 +1,6 @@
 #include "engine/cache_plan.h"
 
+#include "cache/page_directory.h"
 #include "model/model.h"
 
 #include <algorithm>
@@ -12,7 +13,16 @@ constexpr int64_t kDefaultContextLimit = 32768;
 /// Slots of the cache are numbered by int32_t.
 constexpr int64_t kMaxCacheTokens = std::numeric_limits<int32_t>::max() - kPageTokens;
 
+int pages_for(int64_t tokens) {
+  return static_cast<int>((tokens + kPageTokens - 1) / kPageTokens);
+}
+
 }  // namespace
+
+int plan_host_pages(const CacheSpec& spec, size_t bytes) {
+  constexpr size_t kMostPages = std::numeric_limits<int>::max();
+  return static_cast<int>(std::min(bytes / CacheStorage::bytes_per_page(spec), kMostPages));
+}
 
 CachePlan plan_cache(const EngineOptions& options, const ModelConfig& config) {
   CachePlan plan;
@@ -29,7 +39,13 @@ CachePlan plan_cache(const EngineOptions& options, const ModelConfig& config) {
         cache_tokens, kMaxCacheTokens
     );
   }
-  plan.num_pages = static_cast<int>((cache_tokens + kPageTokens - 1) / kPageTokens);
+  plan.num_pages = pages_for(cache_tokens);
+  plan.num_host_pages = plan_host_pages(plan.spec, static_cast<size_t>(options.host_cache_bytes));
+  if (!options.cache_directory.empty()) {
+    // A sequence's pages come from the disk at once, beside those that are on their way there.
+    plan.num_host_pages =
+        std::max(plan.num_host_pages, pages_for(plan.context_tokens) + PageDirectory::kMostWrites);
+  }
   return plan;
 }
 

@@ -3,6 +3,7 @@
 
 #include "backend/backend.h"
 #include "base/bounded_queue.h"
+#include "base/host_memory.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -12,10 +13,12 @@
 #include "checkpoint/generation_config.h"
 #include "checkpoint/model_config.h"
 #include "checkpoint/tokenizer_config.h"
+#include "engine/cache_tiers.h"
 #include "engine/engine_metrics.h"
 #include "engine/generation.h"
 #include "engine/memory_plan.h"
 #include "engine/model_runner.h"
+#include "engine/page_origin.h"
 #include "engine/request_check.h"
 #include "engine/scheduler.h"
 #include "text/chat_template.h"
@@ -39,6 +42,10 @@ constexpr size_t kInboxCapacity = 1024;
 constexpr int kMaxMaskWorkers = 4;
 /// How long a step waits for grammars, at each of two places, before the others go on without them.
 constexpr std::chrono::milliseconds kGrammarPatience{10};
+/// How long the engine looks at the disk alone before it looks for requests again.
+constexpr std::chrono::milliseconds kDiskPatience{2};
+/// How long pages may still be written when the engine ends.
+constexpr std::chrono::seconds kFlushPatience{10};
 
 class ChannelStream final : public EventStream {
  public:
@@ -68,6 +75,8 @@ void check_options(const EngineOptions& options) {
   at_least("max_step_tokens", options.max_step_tokens, 1);
   at_least("context_tokens", options.context_tokens, 0);
   at_least("cache_tokens", options.cache_tokens, 0);
+  at_least("host_cache_bytes", options.host_cache_bytes, 0);
+  at_least("cache_directory_bytes", options.cache_directory_bytes, 0);
   at_least("num_threads", options.num_threads, 0);
 }
 
@@ -104,6 +113,8 @@ class EngineImpl final : public Engine {
   void load_model_and_cache(
       const EngineOptions& options, const ModelConfig& config, const Progress& progress
   );
+  /// Null where there is none.
+  std::unique_ptr<PageDirectory> open_cache_directory(const CacheSpec& spec) const;
   std::vector<int32_t> stop_ids_of(const Request& request) const;
 
   // Engine thread.
@@ -137,6 +148,8 @@ class EngineImpl final : public Engine {
   bool advance(Generation& generation, const std::function<bool()>& append_token);
   void finish(Generation& generation);
   void fail_all(const std::string& message);
+  /// Writes what is worth keeping, at the end.
+  void save_pages();
 
   EngineOptions options_;
   ModelInfo info_;
@@ -151,6 +164,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<CacheStorage> cache_;
   std::unique_ptr<PagePool> pages_;
   std::unique_ptr<PrefixCache> prefixes_;
+  std::unique_ptr<CacheTiers> tiers_;
   std::unique_ptr<ModelRunner> runner_;
   std::unique_ptr<Scheduler> scheduler_;
   EngineMetrics metrics_;
@@ -233,14 +247,21 @@ void EngineImpl::load_model_and_cache(
           options, config, options.model_directory, checkpoint.bytes(), backend_->available_memory()
       )
           .cache;
+  require_host_cache(plan, available_host_memory());
+  std::unique_ptr<PageDirectory> directory = open_cache_directory(plan.spec);
 
   model_ = load_model(checkpoint, config, *backend_, progress);
   cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
   pages_ = std::make_unique<PagePool>(plan.num_pages);
-  prefixes_ = std::make_unique<PrefixCache>(*pages_, random_sip_key());
+  prefixes_ = std::make_unique<PrefixCache>(
+      *pages_, directory != nullptr ? directory->key() : random_sip_key()
+  );
+  tiers_ = std::make_unique<CacheTiers>(
+      *backend_, *cache_, plan.spec, plan.num_host_pages, std::move(directory)
+  );
   runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
   scheduler_ = std::make_unique<Scheduler>(
-      SchedulerOptions{options.max_sequences, max_step_tokens}, prefixes_.get()
+      SchedulerOptions{options.max_sequences, max_step_tokens}, prefixes_.get(), tiers_->below()
   );
 
   info_.architecture = config.architecture;
@@ -252,6 +273,16 @@ void EngineImpl::load_model_and_cache(
   info_.cache_type = kv_types_name(plan.spec.types);
   info_.backend =
       fmt::format("{} {}, {} threads", backend_->name(), backend_->isa(), backend_->num_threads());
+}
+
+std::unique_ptr<PageDirectory> EngineImpl::open_cache_directory(const CacheSpec& spec) const {
+  if (options_.cache_directory.empty()) return nullptr;
+  PageDirectoryOptions directory;
+  directory.path = options_.cache_directory;
+  directory.max_bytes = static_cast<size_t>(options_.cache_directory_bytes);
+  directory.origin = page_origin(options_, *backend_, spec);
+  directory.page_bytes = CacheStorage::bytes_per_page(spec);
+  return std::make_unique<PageDirectory>(std::move(directory));
 }
 
 EngineImpl::~EngineImpl() {
@@ -299,7 +330,7 @@ void EngineImpl::note_load() {
   metrics_.set_load(
       {static_cast<int64_t>(scheduler_->num_running()),
        static_cast<int64_t>(scheduler_->num_waiting()), pages_->num_pages(),
-       pages_->num_pages() - pages_->num_free()}
+       pages_->num_pages() - pages_->num_free(), tiers_->host_stats(), tiers_->disk_stats()}
   );
 }
 
@@ -307,14 +338,21 @@ void EngineImpl::loop() {
   while (!stopping_.load()) {
     try {
       note_load();
-      admit(generations_.empty());
+      admit(generations_.empty() && !tiers_->is_busy());
+      tiers_->poll();
       drop_cancelled();
       release_held(Clock::now());
       const Clock::time_point begin = Clock::now();
       const std::vector<Scheduler::Planned> planned = scheduler_->plan();
       note_load();
       run_step(planned);
-      if (!planned.empty()) metrics_.add_step(Clock::now() - begin);
+      tiers_->move(scheduler_->take_moves());
+      if (planned.empty()) {
+        tiers_->settle();
+        tiers_->wait(Clock::now() + kDiskPatience);
+      } else {
+        metrics_.add_step(Clock::now() - begin);
+      }
     } catch (const std::exception& error) {
       failed_.store(true);
       fail_all(error.what());
@@ -323,6 +361,16 @@ void EngineImpl::loop() {
   }
   if (!choosing_.empty()) runner_->chosen();  // nothing is under way when the runner ends
   fail_all("the engine was shut down");
+  save_pages();
+}
+
+void EngineImpl::save_pages() {
+  try {
+    tiers_->move(scheduler_->take_moves());
+    tiers_->flush(Clock::now() + kFlushPatience);
+  } catch (const std::exception& error) {
+    log_warn("pages were not saved: {}", error.what());
+  }
 }
 
 void EngineImpl::admit(bool idle) {
@@ -367,6 +415,7 @@ void EngineImpl::start(Submission submission) {
   Sequence& sequence = generations_.back()->sequence();
   sequence.prefix_root = prefix_root;
   scheduler_->add(sequence);
+  tiers_->fetch(sequence, *prefixes_);
 }
 
 void EngineImpl::drop_cancelled() {
@@ -396,9 +445,7 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     return **it;
   };
   for (const auto& entry : planned) owner_of(entry.sequence).start();
-  for (const PageCopy& copy : scheduler_->take_copies()) {
-    cache_->copy_page(*backend_, copy.from, copy.to);
-  }
+  tiers_->move(scheduler_->take_moves());
   if (planned.empty() && choosing_.empty()) release_held(Clock::now() + kGrammarPatience);
   std::vector<Generation*> rows;  // whose logits they are
   std::vector<WantedStates> states;
@@ -407,6 +454,7 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     const Step step = Scheduler::make_step(planned);
     runner_->compute(step);
     scheduler_->commit(planned);
+    tiers_->settle();  // copies of before this step, while the device is busy with it
     int64_t num_states = 0;
     for (size_t i = 0; i < planned.size(); ++i) {
       Generation& owner = owner_of(planned[i].sequence);

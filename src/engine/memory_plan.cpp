@@ -29,6 +29,7 @@ CachePlan shrink(const CachePlan& asked, KvTypes types, size_t room) {
   const size_t pages = room / CacheStorage::bytes_per_page(plan.spec);
   plan.num_pages = static_cast<int>(std::min(pages, static_cast<size_t>(asked.num_pages)));
   plan.context_tokens = std::min(asked.context_tokens, plan.cache_tokens());
+  plan.num_host_pages = plan_host_pages(plan.spec, asked.host_bytes());
   return plan;
 }
 
@@ -97,6 +98,15 @@ size_t plan_activation_bytes(const ModelConfig& config, int64_t step_tokens, int
   const int64_t logits = (logit_rows + ModelRunner::kMostStateLogits) * config.vocab_size;
   return sizeof(float) *
          static_cast<size_t>(kArenaFactor * step_tokens * numbers + states + logits);
+}
+
+void require_host_cache(const CachePlan& cache, size_t available_bytes) {
+  if (available_bytes == 0 || cache.host_bytes() <= available_bytes) return;
+  throw UserError(
+      "the host cache needs {} of memory and {} are free; use a smaller --host-cache, or with "
+      "--cache-dir a smaller --context",
+      bytes_text(cache.host_bytes()), bytes_text(available_bytes)
+  );
 }
 
 MemoryPlan plan_memory(

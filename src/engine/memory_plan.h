@@ -18,6 +18,10 @@ struct MemoryPlan {
 /// logit_rows of them.
 size_t plan_activation_bytes(const ModelConfig& config, int64_t step_tokens, int64_t logit_rows);
 
+/// Throws UserError where the second tier of this cache needs more than available_bytes (0:
+/// unknown) of the host's memory.
+void require_host_cache(const CachePlan& cache, size_t available_bytes);
+
 /// The plan that the options ask for. Where it needs more than available_bytes (0: unknown, taken
 /// to be enough), options.fit makes the cache smaller: first its types, to q8, q6, q5 and q4, so
 /// that the context stays whole; then the context, to as many pages as there is room for. Throws

@@ -1,6 +1,7 @@
 #include "engine/prefix_sharing.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace trellis {
 namespace {
@@ -9,6 +10,35 @@ namespace {
 constexpr int64_t kWorthWaiting = 16;
 
 }  // namespace
+
+PrefixSharing::PrefixSharing(PrefixCache& cache, const TierBelow& below)
+    : cache_(cache), below_(below) {
+  if (below_.pages == nullptr) return;
+  cache_.set_on_evict([this](PageId page, PageContent content) { save(page, std::move(content)); });
+}
+
+PrefixSharing::~PrefixSharing() {
+  if (below_.pages != nullptr) cache_.set_on_evict({});
+}
+
+void PrefixSharing::save(PageId page, PageContent content) {
+  const auto place = below_.pages->add(std::move(content));
+  if (place) moves_.push_back({PageMove::Kind::kSave, page, *place});
+}
+
+std::vector<int> PrefixSharing::find_below(const Sequence& sequence, size_t page) {
+  const int64_t most = sequence.num_reusable();
+  std::vector<int> places;
+  if (below_.pages == nullptr) return places;
+  while (static_cast<int64_t>(page + 1) * kPageTokens <= most) {
+    const auto place =
+        below_.pages->find(sequence.page_hashes[page], sequence.page_tokens(page, most));
+    if (!place) break;
+    places.push_back(*place);
+    ++page;
+  }
+  return places;
+}
 
 void PrefixSharing::prepare(Sequence& sequence) const {
   const int64_t known = sequence.num_final();
@@ -29,7 +59,8 @@ bool PrefixSharing::covers(const Sequence& other, const Sequence& sequence) {
 }
 
 bool PrefixSharing::is_worth_waiting(const Sequence& sequence) {
-  const size_t page = find_pages(sequence).size();
+  size_t page = find_pages(sequence).size();
+  page += find_below(sequence, page).size();
   const int64_t tokens = sequence.num_reusable();
   const auto rest = sequence.page_tokens(page, tokens);
   const int64_t found = static_cast<int64_t>(page) * kPageTokens +
@@ -58,17 +89,43 @@ bool PrefixSharing::admit(Sequence& sequence, int num_spare, const Sequence* sou
     sequence.cache.clear();
     return false;
   }
+  // Held before the pool takes a page, which may send one down in the place of these.
   const size_t page = found.size();
-  const auto rest = sequence.page_tokens(page, sequence.num_reusable());
-  PrefixCache::Part part = cache_.find_part(sequence.parent_hash(page), rest);
+  std::vector<int> places = find_below(sequence, page);
+  for (const int place : places) below_.pages->hold(place);
+  const size_t end = page + places.size();
+  const auto rest = sequence.page_tokens(end, sequence.num_reusable());
+  PageIndex::Part part = cache_.find_part(sequence.parent_hash(end), rest);
   if (source != nullptr && static_cast<int64_t>(rest.size()) > part.num_tokens) {
-    part = {source->cache.pages()[page], static_cast<int64_t>(rest.size())};
+    part = {source->cache.pages()[end], static_cast<int64_t>(rest.size())};
   }
-  // The pool may take the very page that is to be copied: until the next step it holds the same.
+  PageIndex::Part part_below;
+  if (below_.pages != nullptr)
+    part_below = below_.pages->find_part(sequence.parent_hash(end), rest);
+  const int64_t num_more = std::max(part.num_tokens, part_below.num_tokens);
+  if (part_below.num_tokens > part.num_tokens) {
+    below_.pages->hold(part_below.place);
+    places.push_back(part_below.place);
+  }
+  // The pool may take the very page that is to be copied: until that is restored or computed it
+  // holds the same.
   sequence.cache.reserve(sequence.num_tokens());
-  sequence.num_shared_pages = page;
-  sequence.num_computed = static_cast<int64_t>(page) * kPageTokens + part.num_tokens;
-  if (part.num_tokens > 0) copies_.push_back({part.place, sequence.cache.pages()[page]});
+  const std::span<const PageId> own = sequence.cache.pages();
+  if (part.num_tokens > 0 && part.num_tokens == num_more) {
+    moves_.push_back({PageMove::Kind::kCopy, part.place, own[end]});
+  }
+  for (size_t i = 0; i < places.size(); ++i) {
+    moves_.push_back({PageMove::Kind::kRestore, places[i], own[page + i]});
+  }
+  // What the cache knows is the beginning of something, so it knows none of these.
+  for (size_t i = page; i < end; ++i) {
+    cache_.add(
+        own[i], sequence.parent_hash(i), sequence.page_hashes[i],
+        sequence.page_tokens(i, sequence.num_reusable())
+    );
+  }
+  sequence.num_shared_pages = end;
+  sequence.num_computed = static_cast<int64_t>(end) * kPageTokens + num_more;
   if (sequence.num_preemptions == 0) sequence.num_cached = sequence.num_computed;
   return true;
 }
@@ -85,6 +142,9 @@ void PrefixSharing::publish(Sequence& sequence) {
       sequence.cache.replace(page, *known);
     } else {
       cache_.add(own, sequence.parent_hash(page), hash, tokens);
+      if (below_.saves_at_once) {
+        save(own, {{tokens.begin(), tokens.end()}, sequence.parent_hash(page), hash});
+      }
     }
   }
 }

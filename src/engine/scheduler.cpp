@@ -20,13 +20,15 @@ void insert_in_order(std::vector<Sequence*>& sequences, Sequence& sequence) {
 
 }  // namespace
 
-Scheduler::Scheduler(const SchedulerOptions& options, PrefixCache* prefixes) : options_(options) {
-  if (prefixes != nullptr) sharing_.emplace(*prefixes);
+Scheduler::Scheduler(const SchedulerOptions& options, PrefixCache* prefixes, const TierBelow& below)
+    : options_(options) {
+  if (prefixes != nullptr) sharing_.emplace(*prefixes, below);
 }
 
 void Scheduler::add(Sequence& sequence) {
   sequence.arrival = num_added_++;
   insert_in_order(waiting_, sequence);
+  if (sharing_) sharing_->prepare(sequence);  // so that its pages may be asked for at once
 }
 
 const Sequence* Scheduler::find_source(const Sequence& sequence) const {
@@ -40,6 +42,7 @@ const Sequence* Scheduler::find_source(const Sequence& sequence) const {
 }
 
 bool Scheduler::find_pages(Sequence& sequence, int num_spare, const Sequence* source) {
+  if (sequence.awaits_pages()) return false;
   if (sharing_) return sharing_->admit(sequence, num_spare, source);
   const int64_t tokens = sequence.num_tokens();
   return sequence.cache.can_reserve(tokens, num_spare) && sequence.cache.reserve(tokens);
@@ -144,8 +147,8 @@ void Scheduler::commit(const std::vector<Planned>& planned) {
   }
 }
 
-std::vector<PageCopy> Scheduler::take_copies() {
-  return sharing_ ? sharing_->take_copies() : std::vector<PageCopy>();
+std::vector<PageMove> Scheduler::take_moves() {
+  return sharing_ ? sharing_->take_moves() : std::vector<PageMove>();
 }
 
 Step Scheduler::make_step(const std::vector<Planned>& planned) {

@@ -2,14 +2,14 @@
 //
 // Admission: by priority, then first come, first served. A sequence is admitted when the pool has
 // pages for the tokens that it has, and one to spare for each running answer that will still grow.
-// Where it has not, smaller ones behind it may start first, but only kMaxOvertakes of them. One
-// whose prompt a running sequence is computing waits until it can share it: of several answers to
-// one prompt, the first computes it for all.
+// Where it has not, or while pages are being read for it, others behind it may start first, but
+// only kMaxOvertakes of them. One whose prompt a running sequence is computing waits until it can
+// share it: of several answers to one prompt, the first computes it for all.
 //
 // An answer takes its pages as it grows. When there is none left, the youngest sequence of the
 // lowest priority is preempted: it gives its pages back and waits, with its tokens, to have them
-// computed again, as far as the prefix cache has lost them by then. The oldest of the highest
-// priority is therefore never stopped.
+// computed again, as far as all tiers of the cache have lost them by then. The oldest of the
+// highest priority is therefore never stopped.
 //
 // In each step every sequence that generates gets its one token; prompts share what is left of the
 // token budget evenly, so that none of them stands still.
@@ -36,9 +36,11 @@ class Scheduler {
   /// How many sequences may start before one that waited already and has no lower priority.
   static constexpr int kMaxOvertakes = 16;
 
-  /// prefixes, of the sequences' pool: where sequences find each other's pages; null: nowhere. It
-  /// must outlive this.
-  explicit Scheduler(const SchedulerOptions& options, PrefixCache* prefixes = nullptr);
+  /// prefixes, of the sequences' pool: where sequences find each other's pages; null: nowhere.
+  /// below: its second tier. Both must outlive this.
+  explicit Scheduler(
+      const SchedulerOptions& options, PrefixCache* prefixes = nullptr, const TierBelow& below = {}
+  );
 
   void add(Sequence& sequence);
   /// Forgets a sequence, running or waiting, and gives its pages back.
@@ -52,8 +54,9 @@ class Scheduler {
   /// Admits what fits and plans one step. Empty when nothing is there to run.
   std::vector<Planned> plan();
 
-  /// The copies of pages to make before the step that plan() gave, in this order.
-  std::vector<PageCopy> take_copies();
+  /// What pages have to be moved before the step that plan() gave, or that commit() found worth
+  /// saving, in this order. To be done before the next plan().
+  std::vector<PageMove> take_moves();
 
   /// Marks the planned tokens as computed, and pages that are full by then as known.
   void commit(const std::vector<Planned>& planned);

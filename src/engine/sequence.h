@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -52,6 +53,9 @@ struct Sequence {
     return states_begin < states_end ? std::min(states_begin, most) : most;
   }
 
+  /// Waits for pages that are being read for it.
+  bool awaits_pages() const { return num_awaited != nullptr && *num_awaited > 0; }
+
   /// Has all the tokens that it may have.
   bool is_full() const { return num_tokens() >= max_tokens; }
 
@@ -94,6 +98,7 @@ struct Sequence {
   std::vector<Hash128> page_hashes;  // of its leading full pages, as far as their tokens are known
   size_t num_shared_pages = 0;       // leading pages that the prefix cache knows
   int64_t num_cached = 0;            // tokens that it found computed when it was first admitted
+  std::shared_ptr<int> num_awaited;  // pages that are being read for it; null: none ever were
   int priority = 0;                  // higher ones are admitted first
   int64_t arrival = 0;               // the scheduler's: which of those of its priority came first
   int num_preemptions = 0;  // times that it lost its pages, and had its tokens computed again

@@ -144,6 +144,27 @@ TEST(Serve, PrintsThePlanOfMemory) {
   // Whole pages of 256 tokens.
   EXPECT_THAT(result.out, HasSubstr("for 2048 tokens in q8, of which one answer has at most 512"));
   EXPECT_THAT(result.out, HasSubstr("weights      "));
+  EXPECT_THAT(result.out, testing::Not(HasSubstr("host cache")));
+}
+
+TEST(Serve, PlansTheTiersBehindTheCache) {
+  const ProgramResult result = run_program(
+      {"serve", "-m", kTinyModel, "--backend", "cpu", "--dry-run", "--context", "512",
+       "--cache-type", "q8", "--host-cache", "1.5MiB", "--cache-dir", "none", "--cache-dir-size",
+       "1GiB"}
+  );
+
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("host cache   "));
+  EXPECT_THAT(result.out, HasSubstr("cache dir    at most 1.0 GiB, "));
+  expect_failure(
+      run_program({"serve", "-m", kTinyModel, "--host-cache", "4 gigs"}), 2,
+      HasSubstr("expected a size such as 512MiB or 4GiB, found \"4 gigs\"")
+  );
+  expect_failure(
+      run_program({"serve", "-m", kTinyModel, "--dry-run", "--host-cache", "900TiB"}), 1,
+      HasSubstr("use a smaller --host-cache")
+  );
 }
 
 }  // namespace

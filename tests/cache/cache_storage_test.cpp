@@ -95,6 +95,43 @@ TEST(CacheStorage, CopiesAPageOfEveryLayerAndNothingElse) {
   }
 }
 
+TEST(CacheStorage, SavesAndRestoresAPageOfEveryLayerAndNothingElse) {
+  const auto backend = create_backend("reference", {});
+  const CacheSpec spec = {2, 3, 96, {KvType::kQ5, KvType::kFloat16}};
+  const CacheStorage storage(*backend, spec, 3);
+  auto* const bytes = static_cast<uint8_t*>(storage.layer(0).keys.data());
+  for (size_t i = 0; i < storage.bytes(); ++i) bytes[i] = static_cast<uint8_t>(i * 7 / 3 + i / 999);
+  const std::vector<uint8_t> before(bytes, bytes + storage.bytes());
+  std::vector<uint8_t> memory(CacheStorage::bytes_per_page(spec));
+
+  storage.save_page(*backend, 1, memory.data())();
+
+  // The stretches of a layer, one behind the other: 3 pages of words, of scales, of values.
+  const size_t rows = size_t{3} * kPageTokens;
+  const std::vector<size_t> page_bytes = {rows * 3 * 5 * 4, rows * 3 * 2, rows * 96 * 2};
+  std::vector<uint8_t> expected;
+  size_t begin = 0;
+  for (int layer = 0; layer < 2; ++layer) {
+    for (const size_t size : page_bytes) {
+      const auto page = before.begin() + static_cast<std::ptrdiff_t>(begin + size);
+      expected.insert(expected.end(), page, page + static_cast<std::ptrdiff_t>(size));
+      begin += 3 * size;
+    }
+  }
+  EXPECT_EQ(memory, expected);
+
+  storage.restore_page(*backend, memory.data(), 2);
+
+  EXPECT_TRUE(std::equal(before.begin(), before.begin() + page_bytes[0] * 2, bytes));
+  std::vector<uint8_t> restored(memory.size());
+  storage.save_page(*backend, 2, restored.data())();
+  EXPECT_EQ(restored, memory);
+  storage.save_page(*backend, 1, restored.data())();
+  EXPECT_EQ(restored, memory);
+  storage.save_page(*backend, 0, restored.data())();
+  EXPECT_NE(restored, memory);
+}
+
 TEST(CacheStorage, TakesTheBytesOfTheFormat) {
   // Groups of 32 of 8 heads of 128: 4 bytes per bit, and a scale of 2 bytes, for keys and values.
   const auto bytes = [](KvType keys, KvType values) {

@@ -57,6 +57,22 @@ TEST(PlanCache, TakesTheTypesOfKeysAndValues) {
   EXPECT_USER_ERROR(plan_cache(options, config(1000)), testing::HasSubstr("q1"));
 }
 
+TEST(PlanCache, CountsPagesOfTheHostAndKeepsAContextForADirectory) {
+  EngineOptions options;
+  options.context_tokens = 1000;
+  // 2 layers, 3 heads of 64 numbers of fp16, keys and values.
+  constexpr int64_t kPageBytes = 256 * 2 * 3 * 64 * 2 * 2;
+  EXPECT_EQ(plan_cache(options, config(1000)).num_host_pages, 0);
+
+  options.host_cache_bytes = 3 * kPageBytes - 1;
+  EXPECT_EQ(plan_cache(options, config(1000)).num_host_pages, 2);
+  EXPECT_EQ(plan_cache(options, config(1000)).host_bytes(), size_t{2 * kPageBytes});
+  options.cache_directory = "cache";
+  EXPECT_EQ(plan_cache(options, config(1000)).num_host_pages, 4 + 16);
+  options.host_cache_bytes = 30 * kPageBytes;
+  EXPECT_EQ(plan_cache(options, config(1000)).num_host_pages, 30);
+}
+
 TEST(PlanCache, RefusesMoreTokensThanCanBeNumbered) {
   EngineOptions options;
   options.cache_tokens = int64_t{1} << 60;

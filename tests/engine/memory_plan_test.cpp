@@ -132,5 +132,17 @@ TEST(PlanMemory, RefusesWeightsThatLeaveNoRoom) {
   EXPECT_EQ(plan(options, kPage * 18 / 64).cache.context_tokens, 200);
 }
 
+TEST(RequireHostCache, RefusesMoreThanTheHostHas) {
+  EngineOptions options;
+  options.host_cache_bytes = 3 * kPage;
+  const CachePlan cache = plan(options, 32 * kPage).cache;
+
+  EXPECT_NO_THROW(require_host_cache(cache, 3 * kPage));
+  EXPECT_NO_THROW(require_host_cache(cache, 0)) << "unknown";
+  EXPECT_USER_ERROR(
+      require_host_cache(cache, 3 * kPage - 1), testing::HasSubstr("use a smaller --host-cache")
+  );
+}
+
 }  // namespace
 }  // namespace trellis

@@ -9,12 +9,13 @@
 namespace trellis {
 namespace {
 
-std::unique_ptr<Engine> load(int num_pages, const char* cache_type) {
+std::unique_ptr<Engine> load(int num_pages, const char* cache_type, int64_t host_cache_bytes) {
   EngineOptions options = tiny_model_options();
   options.cache_type = cache_type;
   options.context_tokens = 512;
   options.cache_tokens = num_pages * 256;
   options.max_step_tokens = 100;
+  options.host_cache_bytes = host_cache_bytes;
   return Engine::load(options);
 }
 
@@ -40,19 +41,24 @@ struct Case {
   int num_pages;
   uint32_t seed;
   const char* cache_type;
+  int64_t host_cache_bytes = 0;
 };
 
 void PrintTo(const Case& value, std::ostream* stream) {
-  *stream << value.num_pages << " pages, seed " << value.seed << ", cache " << value.cache_type;
+  *stream << value.num_pages << " pages, seed " << value.seed << ", cache " << value.cache_type
+          << ", " << value.host_cache_bytes << " bytes of the host";
 }
 
 class PreemptedRequests : public testing::TestWithParam<Case> {};
 
 TEST_P(PreemptedRequests, AnswerAsTheyDoAlone) {
-  const auto [num_pages, seed, cache_type] = GetParam();
-  const std::unique_ptr<Engine> engine = load(num_pages, cache_type);
+  const auto [num_pages, seed, cache_type, host_cache_bytes] = GetParam();
   std::vector<Event> alone;
-  for (const Request& request : requests(seed)) alone.push_back(collect(engine->submit(request)));
+  {
+    const std::unique_ptr<Engine> engine = load(num_pages, cache_type, 0);
+    for (const Request& request : requests(seed)) alone.push_back(collect(engine->submit(request)));
+  }
+  const std::unique_ptr<Engine> engine = load(num_pages, cache_type, host_cache_bytes);
 
   std::vector<Submitted> streams;
   for (const Request& request : requests(seed)) streams.push_back(engine->submit(request));
@@ -73,13 +79,16 @@ TEST_P(PreemptedRequests, AnswerAsTheyDoAlone) {
   }
 
   EXPECT_GT(num_preemptions, 0);
+  // What the pool has no room for comes back from the host, where that has.
+  EXPECT_EQ(engine->stats().host_cache.num_hits > 0, host_cache_bytes > 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Cpu, PreemptedRequests,
     testing::Values(
         Case{3, 1, "fp32"}, Case{3, 2, "fp16"}, Case{5, 3, "fp16"}, Case{5, 4, "fp32"},
-        Case{5, 5, "q8,q4"}, Case{7, 6, "fp16"}
+        Case{5, 5, "q8,q4"}, Case{7, 6, "fp16"}, Case{3, 1, "fp32", 64 << 20},
+        Case{5, 3, "fp16", 64 << 20}, Case{5, 5, "q8,q4", 64 << 20}, Case{3, 2, "fp16", 2 << 20}
     )
 );
 

@@ -17,16 +17,36 @@ namespace {
 /// to it, as keys and values depend on all of them.
 class FakeModel {
  public:
-  explicit FakeModel(int num_pages) : slots_(static_cast<size_t>(num_pages) * kPageTokens) {}
+  FakeModel(int num_pages, HostPages& below)
+      : slots_(static_cast<size_t>(num_pages) * kPageTokens),
+        host_slots_(static_cast<size_t>(below.num_places()) * kPageTokens),
+        below_(below) {}
 
   static uint64_t next(uint64_t before, int32_t token) {
     return (before ^ static_cast<uint64_t>(token + 1)) * 0x9e3779b97f4a7c15u + 1;
   }
 
-  void copy(const PageCopy& pages) {
-    const auto at = [&](PageId page) { return slots_.begin() + int64_t{page} * kPageTokens; };
-    if (pages.from != pages.to) std::copy_n(at(pages.from), kPageTokens, at(pages.to));
+  void move(const PageMove& pages) {
+    const auto page = [&](int index) { return slots_.begin() + int64_t{index} * kPageTokens; };
+    const auto place = [&](int index) {
+      return host_slots_.begin() + int64_t{index} * kPageTokens;
+    };
+    switch (pages.kind) {
+      case PageMove::Kind::kCopy:
+        if (pages.from != pages.to) std::copy_n(page(pages.from), kPageTokens, page(pages.to));
+        break;
+      case PageMove::Kind::kSave:
+        std::copy_n(page(pages.from), kPageTokens, place(pages.to));
+        below_.release(pages.to);
+        break;
+      case PageMove::Kind::kRestore:
+        std::copy_n(place(pages.from), kPageTokens, page(pages.to));
+        below_.release(pages.from);
+        ++num_restored_;
+        break;
+    }
   }
+  int num_restored() const { return num_restored_; }
 
   /// Checks that the positions before are as they must be, and stores the others. unknown: what the
   /// device takes for a last token that the host does not know.
@@ -48,6 +68,9 @@ class FakeModel {
 
  private:
   std::vector<uint64_t> slots_;
+  std::vector<uint64_t> host_slots_;
+  HostPages& below_;
+  int num_restored_ = 0;
 };
 
 class PrefixSharingTest : public testing::Test {
@@ -65,7 +88,7 @@ class PrefixSharingTest : public testing::Test {
   }
   void step() {
     const auto planned = scheduler_.plan();
-    for (const PageCopy& copy : scheduler_.take_copies()) model_.copy(copy);
+    for (const PageMove& move : scheduler_.take_moves()) model_.move(move);
     for (const auto& entry : planned) ASSERT_NO_FATAL_FAILURE(model_.compute(entry));
     scheduler_.commit(planned);
     pool_.check_integrity();
@@ -77,10 +100,14 @@ class PrefixSharingTest : public testing::Test {
     scheduler_.remove(*sequence);
   }
 
+  explicit PrefixSharingTest(int num_places = 0, bool saves_at_once = false)
+      : below_(num_places), scheduler_({4, 4000}, &prefixes_, {&below_, saves_at_once}) {}
+
   PagePool pool_{12};
   PrefixCache prefixes_{pool_, {3, 4}};
-  Scheduler scheduler_{{4, 4000}, &prefixes_};
-  FakeModel model_{12};
+  HostPages below_;
+  Scheduler scheduler_;
+  FakeModel model_{12, below_};
 };
 
 TEST_F(PrefixSharingTest, FindsFullPagesAndTheBestPartOfOne) {
@@ -130,7 +157,7 @@ TEST_F(PrefixSharingTest, ComputesAPromptOnceForAllThatComeTogether) {
   std::vector<int64_t> computed;
   for (int i = 0; i < 4; ++i) {
     const auto planned = scheduler.plan();
-    for (const PageCopy& copy : scheduler.take_copies()) model_.copy(copy);
+    for (const PageMove& move : scheduler.take_moves()) model_.move(move);
     int64_t& sum = computed.emplace_back(0);
     for (const auto& entry : planned) {
       ASSERT_NO_FATAL_FAILURE(model_.compute(entry));
@@ -226,19 +253,75 @@ TEST_F(PrefixSharingTest, FindsWhatAPreemptedSequenceLeft) {
   EXPECT_EQ(younger.num_cached, 0);
 }
 
+/// With a second tier of 20 pages.
+class SecondTier : public PrefixSharingTest {
+ protected:
+  SecondTier() : PrefixSharingTest(20) {}
+
+  /// Takes every page of the pool for something else.
+  void crowd_out() {
+    leave_behind(tokens(1500, 1000));
+    leave_behind(tokens(1500, 2000));
+  }
+};
+
+TEST_F(SecondTier, BringsPagesAndTheBestPartBack) {
+  leave_behind(tokens(600));
+  crowd_out();
+  std::vector<int32_t> prompt = tokens(700);
+  prompt[570] = -5;
+
+  const auto sequence = make(prompt);
+  step();
+
+  EXPECT_EQ(sequence->num_cached, 570);
+  EXPECT_EQ(model_.num_restored(), 3);
+  below_.check_integrity();
+}
+
+TEST_F(SecondTier, SharesWhatWasBroughtBackAtOnce) {
+  leave_behind(tokens(600));
+  crowd_out();
+
+  const auto first = make(tokens(600));
+  const auto second = make(tokens(590));
+  step();
+
+  EXPECT_EQ(first->num_cached, 599);
+  EXPECT_EQ(second->num_cached, 589);
+  EXPECT_EQ(second->cache.pages()[1], first->cache.pages()[1]);
+}
+
+TEST_F(SecondTier, KeepsNameSpacesApart) {
+  leave_behind(tokens(600));
+  crowd_out();
+  Sequence other(pool_, tokens(600), 610);
+  other.prefix_root = prefixes_.root("other");
+  scheduler_.add(other);
+  step();
+
+  EXPECT_EQ(other.num_cached, 0);
+}
+
 struct Setting {
   uint32_t seed;
   bool ahead;  // the device chooses tokens, a step ahead of the host
+  int num_places = 0;
+  bool saves_at_once = false;
 };
 
 void PrintTo(const Setting& setting, std::ostream* stream) {
-  *stream << "seed " << setting.seed << (setting.ahead ? ", ahead" : "");
+  *stream << "seed " << setting.seed << (setting.ahead ? ", ahead" : "") << ", "
+          << setting.num_places << " places below"
+          << (setting.saves_at_once ? ", saved at once" : "");
 }
 
 /// Conversations that branch off each other, in two name spaces, with cancels, in a pool that is
 /// too small for them.
 class RandomConversations : public PrefixSharingTest, public testing::WithParamInterface<Setting> {
  protected:
+  RandomConversations() : PrefixSharingTest(GetParam().num_places, GetParam().saves_at_once) {}
+
   struct Conversation {
     std::unique_ptr<Sequence> sequence;
     size_t space;
@@ -318,7 +401,7 @@ class RandomConversations : public PrefixSharingTest, public testing::WithParamI
   /// In the order in which an engine does it.
   void step() {
     const auto planned = scheduler_.plan();
-    for (const PageCopy& copy : scheduler_.take_copies()) model_.copy(copy);
+    for (const PageMove& move : scheduler_.take_moves()) model_.move(move);
     std::vector<Sequence*> rows;
     for (const auto& entry : planned) {
       ASSERT_NO_FATAL_FAILURE(model_.compute(entry, chosen_[entry.sequence]));
@@ -371,7 +454,9 @@ TEST_P(RandomConversations, NeverFindAPageOfOtherTokens) {
     }
     if (!running_.empty() && draw(100) == 0) end(running_[draw(running_.size())].sequence.get());
     ASSERT_NO_FATAL_FAILURE(step());
-    if (draw(20) == 0) prefixes_.check_integrity();
+    if (draw(20) != 0) continue;
+    prefixes_.check_integrity();
+    below_.check_integrity();
   }
 
   EXPECT_EQ(num_ended_, 600);
@@ -379,13 +464,15 @@ TEST_P(RandomConversations, NeverFindAPageOfOtherTokens) {
   EXPECT_GT(num_preempted_, 0);
   EXPECT_GT(num_taken_back_, 1000);
   EXPECT_EQ(pool_.num_free(), 12);
+  EXPECT_EQ(model_.num_restored() > 0, GetParam().num_places > 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Seeds, RandomConversations,
     testing::Values(
         Setting{1, false}, Setting{2, false}, Setting{3, false}, Setting{4, true}, Setting{5, true},
-        Setting{6, true}
+        Setting{6, true}, Setting{7, false, 40}, Setting{8, true, 40}, Setting{9, false, 3},
+        Setting{10, true, 3, true}, Setting{11, false, 40, true}
     )
 );
 

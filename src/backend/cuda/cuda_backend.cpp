@@ -124,6 +124,23 @@ class CudaBackend final : public Backend {
     };
   }
 
+  std::function<void()> start_downloads(std::span<const Download> downloads) override {
+    make_current();
+    for (const Download& each : downloads) {
+      check_contiguous(each.source);
+      TRELLIS_CUDA_CHECK(cudaMemcpyAsync(
+          each.destination, each.source.data(), each.source.bytes(), cudaMemcpyDeviceToHost,
+          stream_.get()
+      ));
+    }
+    const auto done = std::make_shared<Event>();
+    TRELLIS_CUDA_CHECK(cudaEventRecord(done->get(), stream_.get()));
+    return [this, done] {
+      make_current();
+      TRELLIS_CUDA_CHECK(cudaEventSynchronize(done->get()));
+    };
+  }
+
   std::unique_ptr<PackedLinear> pack(const LinearWeight& weight) override {
     make_current();
     return std::make_unique<CudaLinear>(*this, weight, uploader_);

@@ -52,6 +52,16 @@ class Exposition {
     text_ += fmt::format("trellis:{}{{{}{}}} {}\n", name, model_label_, labels, value);
   }
 
+  /// One family by its tiers: "host" and "disk".
+  void by_tier(
+      std::string_view name, std::string_view type, int64_t host, int64_t disk,
+      std::string_view help
+  ) {
+    family(name, type, help);
+    sample(name, ",tier=\"host\"", host);
+    sample(name, ",tier=\"disk\"", disk);
+  }
+
   std::string text() && { return std::move(text_); }
 
  private:
@@ -79,6 +89,29 @@ Result<Outcome> metrics(const ServerContext& context, const ApiRequest&) {
   );
   out.counter(
       "prefix_cache_hits_total", stats.cached_tokens, "Prompt tokens that the prefix cache had."
+  );
+  const CacheTierStats& host = stats.host_cache;
+  const CacheTierStats& disk = stats.disk_cache;
+  out.by_tier(
+      "cache_tier_pages", "gauge", host.num_pages, disk.num_pages,
+      "Pages in the tiers behind the cache."
+  );
+  out.by_tier("cache_tier_bytes", "gauge", host.bytes, disk.bytes, "Bytes of them.");
+  out.by_tier(
+      "cache_tier_capacity_bytes", "gauge", host.capacity_bytes, disk.capacity_bytes,
+      "Bytes that the tiers may hold; 0 where there is none."
+  );
+  out.by_tier(
+      "cache_tier_hits_total", "counter", host.num_hits, disk.num_hits,
+      "Pages that were brought back from a tier, from the disk through the host."
+  );
+  out.by_tier(
+      "cache_tier_dropped_total", "counter", host.num_dropped, disk.num_dropped,
+      "Pages that did not get to a tier, since it was behind."
+  );
+  out.by_tier(
+      "cache_tier_failed_total", "counter", host.num_failed, disk.num_failed,
+      "Pages that could not be written or read."
   );
   out.counter(
       "num_preemptions_total", stats.num_preemptions,

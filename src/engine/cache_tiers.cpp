@@ -1,0 +1,202 @@
+#include "engine/cache_tiers.h"
+
+#include "base/error.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace trellis {
+namespace {
+
+Buffer allocate(Backend& backend, size_t bytes) {
+  if (bytes == 0) return {};
+  try {
+    return backend.allocate_staging(bytes);
+  } catch (const UserError& error) {
+    throw UserError("the host cache: {}; use a smaller --host-cache", error.what());
+  }
+}
+
+}  // namespace
+
+CacheTiers::CacheTiers(
+    Backend& backend, const CacheStorage& storage, const CacheSpec& spec, int num_host_pages,
+    std::unique_ptr<PageDirectory> directory
+)
+    : backend_(backend),
+      storage_(storage),
+      page_bytes_(CacheStorage::bytes_per_page(spec)),
+      host_pages_(num_host_pages),
+      memory_(allocate(backend, page_bytes_ * static_cast<size_t>(num_host_pages))),
+      directory_(std::move(directory)) {}
+
+CacheTiers::~CacheTiers() {
+  // Nothing may write into the memory when it goes. A device that has failed writes no more.
+  try {
+    settle();
+  } catch (const DeviceError&) {
+  }
+}
+
+std::span<std::byte> CacheTiers::memory(int place) const {
+  return {
+      static_cast<std::byte*>(memory_.data()) + page_bytes_ * static_cast<size_t>(place),
+      page_bytes_
+  };
+}
+
+void CacheTiers::move(const std::vector<PageMove>& moves) {
+  for (const PageMove& move : moves) {
+    switch (move.kind) {
+      case PageMove::Kind::kCopy:
+        storage_.copy_page(backend_, move.from, move.to);
+        break;
+      case PageMove::Kind::kSave:
+        saves_.push_back({move.to, storage_.save_page(backend_, move.from, memory(move.to).data())}
+        );
+        break;
+      case PageMove::Kind::kRestore:
+        // It may have been saved just before.
+        settle(std::find_if(saves_.begin(), saves_.end(), [&](const Save& save) {
+          return save.place == move.from;
+        }));
+        storage_.restore_page(backend_, memory(move.from).data(), move.to);
+        host_pages_.release(move.from);
+        ++num_restored_;
+        break;
+    }
+  }
+}
+
+void CacheTiers::settle() {
+  while (!saves_.empty()) settle(saves_.begin());
+}
+
+void CacheTiers::settle(std::vector<Save>::iterator save) {
+  if (save == saves_.end()) return;
+  save->wait();
+  const int place = save->place;
+  saves_.erase(save);
+  const PageContent& content = host_pages_.content(place);
+  if (directory_ != nullptr && content.is_full()) unwritten_.push_back({place, content.hash});
+  host_pages_.release(place);
+}
+
+void CacheTiers::fetch(Sequence& sequence, PrefixCache& prefixes) {
+  if (directory_ == nullptr) return;
+  const int64_t most = sequence.num_reusable();
+  for (size_t page = 0; static_cast<int64_t>(page + 1) * kPageTokens <= most; ++page) {
+    const Hash128& hash = sequence.page_hashes[page];
+    const auto tokens = sequence.page_tokens(page, most);
+    if (prefixes.find(hash, tokens) || host_pages_.find(hash, tokens)) continue;
+    if (!directory_->find(hash, tokens)) return;
+    Read* const read = start_read(hash);
+    if (read == nullptr) return;
+    if (sequence.num_awaited == nullptr) {
+      sequence.num_awaited = std::make_shared<int>(0);
+      fetches_.push_back({sequence.num_awaited, Clock::now() + kReadPatience});
+    }
+    ++*sequence.num_awaited;
+    read->waiters.push_back(sequence.num_awaited);
+  }
+}
+
+CacheTiers::Read* CacheTiers::start_read(const Hash128& hash) {
+  const auto read = std::find_if(reads_.begin(), reads_.end(), [&](const Read& each) {
+    return each.hash == hash;
+  });
+  if (read != reads_.end()) return &*read;
+  const auto place = host_pages_.take();
+  if (!place) return nullptr;
+  if (!directory_->start_read(hash, *place, memory(*place))) {
+    host_pages_.release(*place);
+    return nullptr;
+  }
+  return &reads_.emplace_back(Read{hash, {}});
+}
+
+void CacheTiers::finish_read(const PageDirectory::Finished& finished) {
+  if (finished.error.empty()) {
+    host_pages_.fill(finished.place, finished.content);
+    ++num_read_;
+  }
+  const auto read = std::find_if(reads_.begin(), reads_.end(), [&](const Read& each) {
+    return each.hash == finished.content.hash;
+  });
+  for (const std::shared_ptr<int>& num_awaited : read->waiters) --*num_awaited;
+  reads_.erase(read);
+}
+
+void CacheTiers::poll() {
+  if (directory_ == nullptr) return;
+  for (const PageDirectory::Finished& finished : directory_->finished()) {
+    if (finished.was_read) finish_read(finished);
+    host_pages_.release(finished.place);
+  }
+  const Clock::time_point now = Clock::now();
+  while (!fetches_.empty() && (*fetches_.front().num_awaited <= 0 || fetches_.front().until < now)
+  ) {
+    *fetches_.front().num_awaited = 0;  // what still comes makes it negative
+    fetches_.pop_front();
+  }
+  write();
+}
+
+void CacheTiers::write() {
+  // Where the disk stands still, no more waits for it than there are places.
+  while (unwritten_.size() > static_cast<size_t>(host_pages_.num_places())) {
+    unwritten_.pop_front();
+    ++num_dropped_;
+  }
+  for (; !unwritten_.empty(); unwritten_.pop_front()) {
+    const auto [place, hash] = unwritten_.front();
+    const PageContent& content = host_pages_.content(place);
+    if (!content.is_full() || content.hash != hash) {
+      ++num_dropped_;  // another page has taken its place
+      continue;
+    }
+    if (directory_->find(hash, content.tokens)) continue;
+    if (!directory_->start_write(content, place, memory(place))) return;
+    host_pages_.hold(place);
+  }
+}
+
+void CacheTiers::wait(Clock::time_point until) {
+  if (directory_ != nullptr && directory_->is_busy()) directory_->wait(until);
+}
+
+bool CacheTiers::is_busy() const {
+  return !saves_.empty() || !unwritten_.empty() || (directory_ != nullptr && directory_->is_busy());
+}
+
+void CacheTiers::flush(Clock::time_point until) {
+  settle();
+  poll();
+  while (is_busy() && Clock::now() < until) {
+    wait(until);
+    poll();
+  }
+}
+
+CacheTierStats CacheTiers::host_stats() const {
+  CacheTierStats stats;
+  stats.num_pages = static_cast<int64_t>(host_pages_.num_pages());
+  stats.bytes = static_cast<int64_t>(host_pages_.num_pages() * page_bytes_);
+  stats.capacity_bytes = static_cast<int64_t>(memory_.bytes());
+  stats.num_hits = num_restored_;
+  return stats;
+}
+
+CacheTierStats CacheTiers::disk_stats() const {
+  CacheTierStats stats;
+  if (directory_ == nullptr) return stats;
+  stats.num_pages = static_cast<int64_t>(directory_->num_pages());
+  stats.bytes = static_cast<int64_t>(directory_->bytes());
+  stats.capacity_bytes = static_cast<int64_t>(directory_->max_bytes());
+  stats.num_hits = num_read_;
+  stats.num_dropped = num_dropped_;
+  stats.num_failed = directory_->num_failed();
+  return stats;
+}
+
+}  // namespace trellis

@@ -9,7 +9,7 @@
 
 namespace trellis::test {
 
-class CountingBackend final : public Backend {
+class CountingBackend : public Backend {
  public:
   explicit CountingBackend(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {}
 

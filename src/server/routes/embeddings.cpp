@@ -58,9 +58,9 @@ std::string list_of(
 
 Result<Outcome> embeddings(const ServerContext& context, const ApiRequest& request) {
   Engine& engine = context.engine;
-  const Result<Json> body = parse_body(request);
+  const Result<RequestBody> body = parse_body(request);
   if (!body.ok()) return body.error();
-  auto parsed = read_embedding_request(body.value());
+  auto parsed = read_embedding_request(body.value().json);
   if (!parsed.ok()) return parsed.error();
   EmbeddingRequest asked = std::move(parsed).value();
   const Result<std::string> model = model_name_for(context, asked.model);

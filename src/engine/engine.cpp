@@ -1,33 +1,21 @@
 // The engine: one thread that admits requests, plans steps, runs them and hands out tokens.
 #include "trellis/engine.h"
 
-#include "backend/backend.h"
 #include "base/bounded_queue.h"
-#include "base/host_memory.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
-#include "cache/page_pool.h"
-#include "cache/prefix_cache.h"
-#include "checkpoint/checkpoint.h"
-#include "checkpoint/generation_config.h"
 #include "checkpoint/model_config.h"
-#include "checkpoint/tokenizer_config.h"
-#include "engine/cache_tiers.h"
 #include "engine/engine_metrics.h"
 #include "engine/generation.h"
-#include "engine/memory_plan.h"
-#include "engine/model_runner.h"
-#include "engine/page_origin.h"
+#include "engine/loaded_model.h"
+#include "engine/loaded_text.h"
 #include "engine/request_check.h"
 #include "engine/scheduler.h"
-#include "text/chat_template.h"
 #include "text/grammar.h"
 #include "text/token_search.h"
-#include "text/tokenizer.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -67,55 +55,20 @@ struct Submission {
   Clock::time_point submitted;
 };
 
-void check_options(const EngineOptions& options) {
-  const auto at_least = [](const char* name, int64_t value, int64_t minimum) {
-    if (value < minimum) throw UserError("{} must be at least {}, found {}", name, minimum, value);
-  };
-  at_least("max_sequences", options.max_sequences, 1);
-  at_least("max_step_tokens", options.max_step_tokens, 1);
-  at_least("context_tokens", options.context_tokens, 0);
-  at_least("cache_tokens", options.cache_tokens, 0);
-  at_least("host_cache_bytes", options.host_cache_bytes, 0);
-  at_least("cache_directory_bytes", options.cache_directory_bytes, 0);
-  at_least("num_threads", options.num_threads, 0);
-}
-
-/// The token budget of a step: where answers may not depend on each other, no more tokens than rows
-/// that do not.
-int max_step_tokens_on(const Backend& backend, const EngineOptions& options) {
-  if (!options.deterministic) return options.max_step_tokens;
-  const int64_t rows = backend.independent_rows();
-  if (options.max_sequences > rows) {
-    throw UserError(
-        "deterministic answers on {} need max_sequences of at most {}, found {}", backend.isa(),
-        rows, options.max_sequences
-    );
-  }
-  return static_cast<int>(std::min<int64_t>(options.max_step_tokens, rows));
-}
-
 class EngineImpl final : public Engine {
  public:
   EngineImpl(const EngineOptions& options, const Progress& progress);
   ~EngineImpl() override;
 
   Result<std::unique_ptr<EventStream>> submit(Request request) override;
-  const ModelInfo& info() const override { return info_; }
+  const ModelInfo& info() const override { return model_.info; }
   EngineStats stats() const override;
-  const Tokenizer& tokenizer() const override { return *tokenizer_; }
-  const ChatTemplate* chat_template() const override { return chat_template_.get(); }
-  const SamplingParams& default_sampling() const override { return generation_config_.sampling; }
+  const Tokenizer& tokenizer() const override { return *text_.tokenizer; }
+  const ChatTemplate* chat_template() const override { return text_.chat_template.get(); }
+  const SamplingParams& default_sampling() const override { return text_.generation.sampling; }
 
  private:
   using Generations = std::vector<std::unique_ptr<Generation>>;
-
-  void load_text(const std::filesystem::path& directory, const ModelConfig& config);
-  void load_model_and_cache(
-      const EngineOptions& options, const ModelConfig& config, const Progress& progress
-  );
-  /// Null where there is none.
-  std::unique_ptr<PageDirectory> open_cache_directory(const CacheSpec& spec) const;
-  std::vector<int32_t> stop_ids_of(const Request& request) const;
 
   // Engine thread.
   void loop();
@@ -151,21 +104,9 @@ class EngineImpl final : public Engine {
   /// Writes what is worth keeping, at the end.
   void save_pages();
 
-  EngineOptions options_;
-  ModelInfo info_;
-  GenerationConfig generation_config_;
-  std::vector<int32_t> model_stop_ids_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<ChatTemplate> chat_template_;
+  LoadedText text_;
   std::unique_ptr<GrammarCache> grammars_;
-
-  std::unique_ptr<Backend> backend_;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<CacheStorage> cache_;
-  std::unique_ptr<PagePool> pages_;
-  std::unique_ptr<PrefixCache> prefixes_;
-  std::unique_ptr<CacheTiers> tiers_;
-  std::unique_ptr<ModelRunner> runner_;
+  LoadedModel model_;
   std::unique_ptr<Scheduler> scheduler_;
   EngineMetrics metrics_;
   Generations generations_;
@@ -179,7 +120,7 @@ class EngineImpl final : public Engine {
   std::thread thread_;
 };
 
-EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) : options_(options) {
+EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) {
   const Clock::time_point begin = Clock::now();
   check_options(options);
   const std::filesystem::path directory(options.model_directory);
@@ -187,102 +128,23 @@ EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) :
     throw UserError("{}: no such model directory", directory.string());
   }
   const ModelConfig config = read_model_config(directory);
-  load_text(directory, config);
-  load_model_and_cache(options, config, progress);
-  info_.load_s = std::chrono::duration<double>(Clock::now() - begin).count();
+  text_ = load_text(directory, config);
+  grammars_ = std::make_unique<GrammarCache>(*text_.tokenizer);
+  model_ = load_model_and_cache(options, config, progress);
+  scheduler_ = std::make_unique<Scheduler>(
+      SchedulerOptions{options.max_sequences, model_.max_step_tokens}, model_.prefixes.get(),
+      model_.tiers->below()
+  );
+  ModelInfo& info = model_.info;
+  info.load_s = std::chrono::duration<double>(Clock::now() - begin).count();
   log_info(
       "loaded model={} architecture={} backend=\"{}\" weights_mib={:.0f} context={} "
       "cache_type={} cache_mib={:.0f} seconds={:.2f}",
-      directory.string(), info_.architecture, info_.backend,
-      static_cast<double>(info_.weight_bytes) / (1 << 20), info_.context_tokens, info_.cache_type,
-      static_cast<double>(info_.cache_bytes) / (1 << 20), info_.load_s
+      directory.string(), info.architecture, info.backend,
+      static_cast<double>(info.weight_bytes) / (1 << 20), info.context_tokens, info.cache_type,
+      static_cast<double>(info.cache_bytes) / (1 << 20), info.load_s
   );
   thread_ = std::thread([this] { loop(); });
-}
-
-void EngineImpl::load_text(const std::filesystem::path& directory, const ModelConfig& config) {
-  generation_config_ = read_generation_config(directory);
-  const TokenizerConfig text = read_tokenizer_config(directory);
-  tokenizer_ = Tokenizer::from_file(directory / "tokenizer.json");
-  grammars_ = std::make_unique<GrammarCache>(*tokenizer_);
-
-  model_stop_ids_ = generation_config_.eos_token_ids;
-  model_stop_ids_.insert(
-      model_stop_ids_.end(), config.eos_token_ids.begin(), config.eos_token_ids.end()
-  );
-  if (text.eos_token) {
-    if (const auto id = tokenizer_->token_to_id(*text.eos_token)) model_stop_ids_.push_back(*id);
-  }
-  std::sort(model_stop_ids_.begin(), model_stop_ids_.end());
-  model_stop_ids_.erase(
-      std::unique(model_stop_ids_.begin(), model_stop_ids_.end()), model_stop_ids_.end()
-  );
-
-  if (text.chat_template) {
-    Json special = Json::object();
-    const auto set = [&](const char* key, const std::optional<std::string>& token) {
-      if (token) special[key] = *token;
-    };
-    set("bos_token", text.bos_token);
-    set("eos_token", text.eos_token);
-    set("unk_token", text.unk_token);
-    set("pad_token", text.pad_token);
-    chat_template_ = std::make_unique<ChatTemplate>(*text.chat_template, special);
-  }
-}
-
-void EngineImpl::load_model_and_cache(
-    const EngineOptions& options, const ModelConfig& config, const Progress& progress
-) {
-  BackendOptions backend_options;
-  backend_options.num_threads = options.num_threads;
-  backend_options.device = options.device;
-  if (options.exact_activations) backend_options.activations = ActivationPrecision::kFloat32;
-  backend_ = create_backend(options.backend, backend_options);
-  const int max_step_tokens = max_step_tokens_on(*backend_, options);
-  const Checkpoint checkpoint(options.model_directory);
-
-  const CachePlan plan =
-      plan_memory(
-          options, config, options.model_directory, checkpoint.bytes(), backend_->available_memory()
-      )
-          .cache;
-  require_host_cache(plan, available_host_memory());
-  std::unique_ptr<PageDirectory> directory = open_cache_directory(plan.spec);
-
-  model_ = load_model(checkpoint, config, *backend_, progress);
-  cache_ = std::make_unique<CacheStorage>(*backend_, plan.spec, plan.num_pages);
-  pages_ = std::make_unique<PagePool>(plan.num_pages);
-  prefixes_ = std::make_unique<PrefixCache>(
-      *pages_, directory != nullptr ? directory->key() : random_sip_key()
-  );
-  tiers_ = std::make_unique<CacheTiers>(
-      *backend_, *cache_, plan.spec, plan.num_host_pages, std::move(directory)
-  );
-  runner_ = std::make_unique<ModelRunner>(*model_, *backend_, *cache_);
-  scheduler_ = std::make_unique<Scheduler>(
-      SchedulerOptions{options.max_sequences, max_step_tokens}, prefixes_.get(), tiers_->below()
-  );
-
-  info_.architecture = config.architecture;
-  info_.vocab_size = config.vocab_size;
-  info_.hidden_size = config.hidden_size;
-  info_.context_tokens = plan.context_tokens;
-  info_.weight_bytes = model_->weight_bytes();
-  info_.cache_bytes = cache_->bytes();
-  info_.cache_type = kv_types_name(plan.spec.types);
-  info_.backend =
-      fmt::format("{} {}, {} threads", backend_->name(), backend_->isa(), backend_->num_threads());
-}
-
-std::unique_ptr<PageDirectory> EngineImpl::open_cache_directory(const CacheSpec& spec) const {
-  if (options_.cache_directory.empty()) return nullptr;
-  PageDirectoryOptions directory;
-  directory.path = options_.cache_directory;
-  directory.max_bytes = static_cast<size_t>(options_.cache_directory_bytes);
-  directory.origin = page_origin(options_, *backend_, spec);
-  directory.page_bytes = CacheStorage::bytes_per_page(spec);
-  return std::make_unique<PageDirectory>(std::move(directory));
 }
 
 EngineImpl::~EngineImpl() {
@@ -294,10 +156,10 @@ EngineImpl::~EngineImpl() {
 Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
   const ApiError failed{503, "engine_failed", "the engine has stopped", ""};
   if (failed_.load()) return failed;
-  if (auto error = check_request(request, info_)) return *error;
+  if (auto error = check_request(request, model_.info)) return *error;
   SamplingParams& sampling = request.sampling;
   if (sampling.dry_multiplier > 0.0f) {
-    sampling.dry_breaker_ids.merge(tokens_containing(*tokenizer_, sampling.dry_breakers));
+    sampling.dry_breaker_ids.merge(tokens_containing(*text_.tokenizer, sampling.dry_breakers));
   }
   std::unique_ptr<Constraint> constraint;
   if (request.grammar) {
@@ -329,8 +191,9 @@ EngineStats EngineImpl::stats() const {
 void EngineImpl::note_load() {
   metrics_.set_load(
       {static_cast<int64_t>(scheduler_->num_running()),
-       static_cast<int64_t>(scheduler_->num_waiting()), pages_->num_pages(),
-       pages_->num_pages() - pages_->num_free(), tiers_->host_stats(), tiers_->disk_stats()}
+       static_cast<int64_t>(scheduler_->num_waiting()), model_.pages->num_pages(),
+       model_.pages->num_pages() - model_.pages->num_free(), model_.tiers->host_stats(),
+       model_.tiers->disk_stats()}
   );
 }
 
@@ -338,18 +201,18 @@ void EngineImpl::loop() {
   while (!stopping_.load()) {
     try {
       note_load();
-      admit(generations_.empty() && !tiers_->is_busy());
-      tiers_->poll();
+      admit(generations_.empty() && !model_.tiers->is_busy());
+      model_.tiers->poll();
       drop_cancelled();
       release_held(Clock::now());
       const Clock::time_point begin = Clock::now();
       const std::vector<Scheduler::Planned> planned = scheduler_->plan();
       note_load();
       run_step(planned);
-      tiers_->move(scheduler_->take_moves());
+      model_.tiers->move(scheduler_->take_moves());
       if (planned.empty()) {
-        tiers_->settle();
-        tiers_->wait(Clock::now() + kDiskPatience);
+        model_.tiers->settle();
+        model_.tiers->wait(Clock::now() + kDiskPatience);
       } else {
         metrics_.add_step(Clock::now() - begin);
       }
@@ -359,15 +222,15 @@ void EngineImpl::loop() {
       return;
     }
   }
-  if (!choosing_.empty()) runner_->chosen();  // nothing is under way when the runner ends
+  if (!choosing_.empty()) model_.runner->chosen();  // nothing is under way when the runner ends
   fail_all("the engine was shut down");
   save_pages();
 }
 
 void EngineImpl::save_pages() {
   try {
-    tiers_->move(scheduler_->take_moves());
-    tiers_->flush(Clock::now() + kFlushPatience);
+    model_.tiers->move(scheduler_->take_moves());
+    model_.tiers->flush(Clock::now() + kFlushPatience);
   } catch (const std::exception& error) {
     log_warn("pages were not saved: {}", error.what());
   }
@@ -380,33 +243,17 @@ void EngineImpl::admit(bool idle) {
   while (auto submission = inbox_.try_pop()) start(std::move(*submission));
 }
 
-std::vector<int32_t> EngineImpl::stop_ids_of(const Request& request) const {
-  std::vector<int32_t> stop_ids = request.stop_token_ids;
-  if (!request.ignore_eos) {
-    stop_ids.insert(stop_ids.end(), model_stop_ids_.begin(), model_stop_ids_.end());
-  }
-  // Special tokens are not part of the text: a stop string that spells one is met as a token.
-  for (const std::string& text : request.stop_strings) {
-    const std::optional<int32_t> id = tokenizer_->token_to_id(text);
-    if (!id) continue;
-    const std::array<int32_t, 1> ids = {*id};
-    const bool special = tokenizer_->decode(ids, true).empty();
-    if (special && tokenizer_->decode(ids, false) == text) stop_ids.push_back(*id);
-  }
-  return stop_ids;
-}
-
 void EngineImpl::start(Submission submission) {
   Request& request = submission.request;
   const auto prompt = static_cast<int64_t>(request.prompt_ids.size());
-  const int64_t room = info_.context_tokens - prompt;
+  const int64_t room = model_.info.context_tokens - prompt;
   const int64_t limit = prompt + std::min(request.max_tokens.value_or(room), room);
-  const Hash128 prefix_root = prefixes_->root(request.cache_salt);
+  const Hash128 prefix_root = model_.prefixes->root(request.cache_salt);
   try {
-    std::vector<int32_t> stop_ids = stop_ids_of(request);
+    std::vector<int32_t> stop_ids = stop_ids_of(request, text_);
     generations_.push_back(std::make_unique<Generation>(
-        std::move(request), std::move(stop_ids), limit, *pages_, *tokenizer_, submission.channel,
-        submission.submitted, metrics_, std::move(submission.constraint)
+        std::move(request), std::move(stop_ids), limit, *model_.pages, *text_.tokenizer,
+        submission.channel, submission.submitted, metrics_, std::move(submission.constraint)
     ));
   } catch (const std::exception& error) {
     submission.channel->fail(error.what());
@@ -415,7 +262,7 @@ void EngineImpl::start(Submission submission) {
   Sequence& sequence = generations_.back()->sequence();
   sequence.prefix_root = prefix_root;
   scheduler_->add(sequence);
-  tiers_->fetch(sequence, *prefixes_);
+  model_.tiers->fetch(sequence, *model_.prefixes);
 }
 
 void EngineImpl::drop_cancelled() {
@@ -445,16 +292,16 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     return **it;
   };
   for (const auto& entry : planned) owner_of(entry.sequence).start();
-  tiers_->move(scheduler_->take_moves());
+  model_.tiers->move(scheduler_->take_moves());
   if (planned.empty() && choosing_.empty()) release_held(Clock::now() + kGrammarPatience);
   std::vector<Generation*> rows;  // whose logits they are
   std::vector<WantedStates> states;
   std::vector<Generation*> prompts;  // that are computed, and have no answer
   if (!planned.empty()) {
     const Step step = Scheduler::make_step(planned);
-    runner_->compute(step);
+    model_.runner->compute(step);
     scheduler_->commit(planned);
-    tiers_->settle();  // copies of before this step, while the device is busy with it
+    model_.tiers->settle();  // copies of before this step, while the device is busy with it
     int64_t num_states = 0;
     for (size_t i = 0; i < planned.size(); ++i) {
       Generation& owner = owner_of(planned[i].sequence);
@@ -479,7 +326,7 @@ void EngineImpl::run_step(const std::vector<Scheduler::Planned>& planned) {
     Generation* generation = rows[row];
     const bool waits = row < choosing_.size() && choosing_[row] != nullptr;
     if (generation == nullptr || waits) continue;
-    const std::span<const float> logits = runner_->logits(static_cast<int64_t>(row), 1);
+    const std::span<const float> logits = model_.runner->logits(static_cast<int64_t>(row), 1);
     if (!until) until = Clock::now() + kGrammarPatience;  // the device has finished the step
     if (!generation->is_ready(*until)) {
       // Its logits are gone with the next step, and wanted again.
@@ -507,7 +354,7 @@ void EngineImpl::read_states(const std::vector<WantedStates>& wanted) {
   for (const auto& [generation, first_row, num_rows] : wanted) {
     if (!generation->wants_prompt_logits()) {
       for_each_row(
-          runner_->normalized_states(first_row, num_rows), runner_->hidden_size(),
+          model_.runner->normalized_states(first_row, num_rows), model_.runner->hidden_size(),
           [&](std::span<const float> state) { generation->add_prompt_state(state); }
       );
       continue;
@@ -515,7 +362,7 @@ void EngineImpl::read_states(const std::vector<WantedStates>& wanted) {
     for (int64_t done = 0; done < num_rows;) {
       const int64_t count = std::min(num_rows - done, ModelRunner::kMostStateLogits);
       for_each_row(
-          runner_->state_logits(first_row + done, count), runner_->vocab_size(),
+          model_.runner->state_logits(first_row + done, count), model_.runner->vocab_size(),
           [&](std::span<const float> logits) { generation->add_prompt_logits(logits); }
       );
       done += count;
@@ -526,7 +373,7 @@ void EngineImpl::read_states(const std::vector<WantedStates>& wanted) {
 void EngineImpl::take_chosen(std::vector<Generation*>& next_rows) {
   const std::vector<Generation*> rows = std::exchange(choosing_, {});
   if (rows.empty()) return;
-  const std::span<const int32_t> tokens = runner_->chosen();
+  const std::span<const int32_t> tokens = model_.runner->chosen();
   for (size_t row = 0; row < rows.size(); ++row) {
     Generation* generation = rows[row];
     if (generation == nullptr) continue;
@@ -540,7 +387,7 @@ void EngineImpl::take_chosen(std::vector<Generation*>& next_rows) {
 }
 
 void EngineImpl::choose_on_device(const std::vector<Generation*>& rows) {
-  if (!runner_->chooses_tokens()) return;
+  if (!model_.runner->chooses_tokens()) return;
   std::vector<Generation*> choosing(rows.size());
   std::vector<TokenChoice> choices(rows.size());
   std::vector<TokenEdit> edits;
@@ -552,7 +399,7 @@ void EngineImpl::choose_on_device(const std::vector<Generation*>& rows) {
     any = true;
   }
   if (!any) return;
-  runner_->choose(choices, edits);
+  model_.runner->choose(choices, edits);
   choosing_ = std::move(choosing);
   for (size_t row = 0; row < rows.size(); ++row) {
     if (choosing_[row] == nullptr) continue;
@@ -578,8 +425,10 @@ void EngineImpl::finish(Generation& generation) {
   scheduler_->remove(generation.sequence());
   std::erase_if(generations_, [&](const auto& entry) { return entry.get() == &generation; });
   if (!generations_.empty()) return;
-  pages_->check_integrity();
-  TRELLIS_CHECK_EQ(pages_->num_free(), pages_->num_pages(), "every page is free when nothing runs");
+  model_.pages->check_integrity();
+  TRELLIS_CHECK_EQ(
+      model_.pages->num_free(), model_.pages->num_pages(), "every page is free when nothing runs"
+  );
 }
 
 void EngineImpl::fail_all(const std::string& message) {

@@ -30,9 +30,12 @@ test: configure ## install what is missing, build everything, run every test
 	  && echo "make test: all tests passed" \
 	  || { echo "make test: FAILED, see above" >&2; exit 1; }
 
-test-clients: ## install a browser and what drives it, build, run the tests with clients of others
-	@tools/setup.sh chromium:chromium node:nodejs npm:npm
+test-clients: ## install clients of others, a browser among them, build, run the tests with them
+	@tools/setup.sh chromium:chromium node:nodejs npm:npm python3:python3 python3-venv curl:curl
 	@npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --loglevel=error
+	@python3 -m venv build/clients-python
+	@build/clients-python/bin/python -m pip install -q --disable-pip-version-check \
+	  -r tests/clients/python/requirements.txt
 	@cmake --preset release --log-level=WARNING -DTRELLIS_CLIENT_TESTS=ON
 	@cmake --build --preset release --parallel $(JOBS) --target trellis
 	@ctest --preset release -L clients \

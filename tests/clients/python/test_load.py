@@ -73,6 +73,8 @@ def read_events(body):
     assert events.pop() == "data: [DONE]", "a stream ended without [DONE]"
     text, reason = "", None
     for event in events:
+        if event == ": ping":  # where it has waited for long
+            continue
         assert reason is None, "a stream goes on after its end"
         (choice,) = json.loads(event.removeprefix("data: "))["choices"]
         text += choice["delta"].get("content") or ""

@@ -131,7 +131,9 @@ test('stop strings and log probabilities', async () => {
 });
 
 test('a forced call, streamed and whole', async () => {
-  const fields = {tools: kTools, tool_choice: 'required', parallel_tool_calls: false, temperature: 1.5, max_tokens: 300};
+  const fields = {
+    tools: kTools, tool_choice: 'required', parallel_tool_calls: false, temperature: 1.5, max_tokens: 300,
+  };
   for (let seed = 0; seed < 4; ++seed) {
     const {message, finish_reason: reason} = (await chat({...fields, seed})).choices[0];
     assert.equal(reason, 'tool_calls');

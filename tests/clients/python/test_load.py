@@ -22,7 +22,7 @@ NUM_REQUESTS = 300  # different ones
 PART_THAT_LEAVES = 0.3
 MOST_SILENCE_S = 60
 
-# What resident memory may grow from the end of the first quarter, by when pools and buffers have their sizes, to the end.
+# What resident memory may grow after the first quarter, by when pools and buffers have their sizes.
 MOST_GROWTH = 0.05
 MOST_GROWTH_BYTES = 8 << 20
 

@@ -9,7 +9,10 @@ import pytest
 QUESTION = "Tell me a story."
 SCHEMA = {
     "type": "object",
-    "properties": {"place": {"type": "string", "maxLength": 10}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "properties": {
+        "place": {"type": "string", "maxLength": 10},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
     "required": ["place", "days"],
     "additionalProperties": False,
 }

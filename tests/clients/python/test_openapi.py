@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes from /openapi.json, right ones and wrong ones: replies are what the document says."""
+"""Requests that schemathesis makes from /openapi.json, right and wrong ones: replies are what the document says."""
 
 import collections
 

@@ -56,17 +56,19 @@ OrderedJson tools_json(const Toolbox& toolbox) {
   return result;
 }
 
-OrderedJson with_tools_described(
+OrderedJson with_tools_as_text(
     const OrderedJson& messages, const Toolbox& toolbox, const ToolFormat& format
 ) {
-  OrderedJson system = {{"role", "system"}, {"content", description(toolbox, format)}};
+  OrderedJson result = OrderedJson::array();
   size_t begin = 0;
-  if (!messages.empty() && messages[0]["role"] == "system") {
-    const std::string own = messages[0]["content"].get<std::string>();
-    system["content"] = own + "\n\n" + system["content"].get<std::string>();
-    begin = 1;
+  if (toolbox.in_use()) {
+    std::string text = description(toolbox, format);
+    if (!messages.empty() && messages[0]["role"] == "system") {
+      text = messages[0]["content"].get<std::string>() + "\n\n" + text;
+      begin = 1;
+    }
+    result.push_back({{"role", "system"}, {"content", text}});
   }
-  OrderedJson result = OrderedJson::array({std::move(system)});
   bool after_result = false;  // results that follow one another are one message
   for (size_t i = begin; i < messages.size(); ++i) {
     OrderedJson message = messages[i];

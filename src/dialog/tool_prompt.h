@@ -7,9 +7,9 @@
 
 namespace trellis {
 
-/// The messages with a description of the tools in the system's message, and without anything but
-/// roles and text. messages: as chat templates take them.
-OrderedJson with_tools_described(
+/// The messages with a description of the tools in the system's message, if there are any, and
+/// without anything but roles and text. messages: as chat templates take them.
+OrderedJson with_tools_as_text(
     const OrderedJson& messages, const Toolbox& toolbox, const ToolFormat& format
 );
 

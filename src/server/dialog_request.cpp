@@ -42,12 +42,12 @@ Result<std::string> render_dialog(
 ) {
   apply(reasoning, prompt);
   const ChatTemplate* const chat_template = engine.chat_template();
-  if (chat_template != nullptr && toolbox.in_use()) {
+  if (chat_template != nullptr) {
     const ToolFormat& format = find_tool_format(chat_template->source());
-    if (format.template_knows) {
+    if (!format.template_knows) {
+      prompt.messages = with_tools_as_text(prompt.messages, toolbox, format);
+    } else if (toolbox.in_use()) {
       prompt.tools = tools_json(toolbox);
-    } else {
-      prompt.messages = with_tools_described(prompt.messages, toolbox, format);
     }
   }
   return render_prompt(engine, prompt);

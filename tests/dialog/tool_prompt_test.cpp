@@ -30,7 +30,7 @@ TEST(ToolPrompt, DescribesToolsBehindTheSystemsText) {
       R"([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "1 + 2?"}])"
   );
 
-  const OrderedJson result = with_tools_described(messages, toolbox(), find_tool_format(""));
+  const OrderedJson result = with_tools_as_text(messages, toolbox(), find_tool_format(""));
 
   ASSERT_EQ(result.size(), 2U);
   const std::string system = result[0]["content"];
@@ -48,7 +48,7 @@ TEST(ToolPrompt, WritesCallsAndResultsAsText) {
     {"role": "tool", "tool_call_id": "x", "content": "3"},
     {"role": "tool", "tool_call_id": "y", "content": "0"}])");
 
-  const OrderedJson result = with_tools_described(messages, toolbox(), find_tool_format(""));
+  const OrderedJson result = with_tools_as_text(messages, toolbox(), find_tool_format(""));
 
   ASSERT_EQ(result.size(), 4U);
   EXPECT_EQ(result[2].size(), 2U) << "a role and a text";
@@ -62,6 +62,10 @@ TEST(ToolPrompt, WritesCallsAndResultsAsText) {
       result[3]["content"],
       "<tool_response>\n3\n</tool_response>\n<tool_response>\n0\n</tool_response>"
   );
+
+  const OrderedJson without = with_tools_as_text(messages, {}, find_tool_format(""));
+  ASSERT_EQ(without.size(), 3U) << "nothing is described";
+  for (size_t i = 0; i < without.size(); ++i) EXPECT_EQ(without[i], result[i + 1]);
 }
 
 }  // namespace

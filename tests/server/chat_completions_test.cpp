@@ -338,7 +338,10 @@ TEST_F(ChatCompletionsTest, TakesEveryRole) {
   EXPECT_EQ(
       server_->post("/apply-template", body).json()["prompt"],
       "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nwhat is 1 + 1?<|im_end|>\n"
-      "<|im_start|>assistant\n<|im_end|>\n<|im_start|>tool\n2<|im_end|>\n<|im_start|>assistant\n"
+      "<|im_start|>assistant\n"
+      "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"b\": 1, \"a\": "
+      "1}}\n</tool_call><|im_end|>\n"
+      "<|im_start|>user\n<tool_response>\n2\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
   );
   EXPECT_EQ(server_->post(kPath, body).status, 200);
 }

@@ -146,8 +146,10 @@ TEST_F(MessagesTest, TakesBlocksOfToolsThatWereCalled) {
       {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "2"}]},
       {"type": "text", "text": "so?"}]}])");
   const std::string prompt =
-      "<|im_start|>user\none\ntwo<|im_end|>\n<|im_start|>assistant\nlet me see<|im_end|>\n"
-      "<|im_start|>tool\n2<|im_end|>\n<|im_start|>user\nso?<|im_end|>\n<|im_start|>assistant\n";
+      "<|im_start|>user\none\ntwo<|im_end|>\n<|im_start|>assistant\nlet me see\n"
+      "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1}}\n</tool_call><|im_end|>\n"
+      "<|im_start|>user\n<tool_response>\n2\n</"
+      "tool_response><|im_end|>\n<|im_start|>user\nso?<|im_end|>\n<|im_start|>assistant\n";
 
   const Answer answer = server_->post("/v1/messages/count_tokens", body);
 

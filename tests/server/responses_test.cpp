@@ -109,7 +109,9 @@ TEST_F(ResponsesTest, TakesInstructionsAndItems) {
     {"type": "message", "role": "user", "content": "thanks"}])");
   const std::string prompt =
       "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\n1 + 1?<|im_end|>\n"
-      "<|im_start|>assistant\n<|im_end|>\n<|im_start|>tool\n2<|im_end|>\n"
+      "<|im_start|>assistant\n"
+      "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1}}\n</tool_call><|im_end|>\n"
+      "<|im_start|>user\n<tool_response>\n2\n</tool_response><|im_end|>\n"
       "<|im_start|>assistant\n2<|im_end|>\n<|im_start|>user\nthanks<|im_end|>\n"
       "<|im_start|>assistant\n";
 

@@ -218,6 +218,23 @@ TEST_F(ToolsTest, ArgumentsComeInTheOrderOfTheSchema) {
   );
 }
 
+TEST_F(ToolsTest, EarlierCallsStayInAPromptThatNamesNoTools) {
+  const Json messages = Json::parse(R"([{"role": "user", "content": "Q"},
+    {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function",
+      "function": {"name": "get_weather", "arguments": "{\"place\": \"Paris\"}"}}]},
+    {"role": "tool", "tool_call_id": "c", "content": "21 degrees"}])");
+
+  const Json answer = server_->post("/apply-template", {{"messages", messages}}).json();
+
+  EXPECT_EQ(
+      answer["prompt"],
+      "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n<tool_call>\n"
+      "{\"name\": \"get_weather\", \"arguments\": {\"place\": \"Paris\"}}\n</tool_call><|im_end|>\n"
+      "<|im_start|>user\n<tool_response>\n21 degrees\n</tool_response><|im_end|>\n"
+      "<|im_start|>assistant\n"
+  );
+}
+
 TEST_F(ToolsTest, RefusesWhatMakesNoSense) {
   const auto refused = [](Json body, const std::string& field, const Json& value) {
     body[field] = value;

@@ -45,16 +45,6 @@ __device__ __forceinline__ uint32_t larger_scale(uint32_t a, float scale) {
   return max(a, __float_as_uint(scale));
 }
 
-/// The scale of a row of blocks: the largest of theirs, NaN where one of them is. Every lane of the
-/// calling warp has it.
-__device__ __forceinline__ float row_unit(const float* scales, int blocks) {
-  uint32_t largest = 0;
-  for (int i = static_cast<int>(threadIdx.x) % kWarp; i < blocks; i += kWarp) {
-    largest = larger_scale(largest, __ldcg(scales + i));
-  }
-  return __uint_as_float(__reduce_max_sync(kAllLanes, largest));
-}
-
 /// What the numbers of a row are divided by, from this lane's part of the sums of their squares:
 /// every 32nd block's. In every lane of the calling warp.
 __device__ __forceinline__ float root_mean_square(const RowNorm& norm, float squares) {

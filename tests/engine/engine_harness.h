@@ -46,6 +46,22 @@ inline Event collect(Submitted stream) {
   return all;
 }
 
+/// The answers to requests that run one after another.
+inline std::vector<Event> collect_alone(Engine& engine, const std::vector<Request>& requests) {
+  std::vector<Event> answers;
+  for (const Request& request : requests) answers.push_back(collect(engine.submit(request)));
+  return answers;
+}
+
+/// The answers to requests that run side by side.
+inline std::vector<Event> collect_together(Engine& engine, const std::vector<Request>& requests) {
+  std::vector<Submitted> streams;
+  for (const Request& request : requests) streams.push_back(engine.submit(request));
+  std::vector<Event> answers;
+  for (Submitted& stream : streams) answers.push_back(collect(std::move(stream)));
+  return answers;
+}
+
 class EngineTest : public testing::Test {
  protected:
   static void SetUpTestSuite() { engine_ = Engine::load(tiny_model_options()).release(); }

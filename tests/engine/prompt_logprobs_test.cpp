@@ -119,17 +119,14 @@ TEST(PromptLogprobs, SurviveTheLossOfPages) {
     requests.push_back(asking(230, 300 * i));
     requests.back().max_tokens = 60;
   }
-  std::vector<Event> alone;
-  for (const Request& request : requests) alone.push_back(collect(engine->submit(request)));
+  const std::vector<Event> alone = collect_alone(*engine, requests);
 
-  std::vector<Submitted> streams;
-  for (const Request& request : requests) streams.push_back(engine->submit(request));
+  const std::vector<Event> together = collect_together(*engine, requests);
   int num_preemptions = 0;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const Event among = collect(std::move(streams[i]));
-    expect_same_prompt(among, alone[i]);
-    EXPECT_EQ(among.token_ids, alone[i].token_ids);
-    num_preemptions += among.usage.num_preemptions;
+  for (size_t i = 0; i < together.size(); ++i) {
+    expect_same_prompt(together[i], alone[i]);
+    EXPECT_EQ(together[i].token_ids, alone[i].token_ids);
+    num_preemptions += together[i].usage.num_preemptions;
   }
   EXPECT_GT(num_preemptions, 0);
 }

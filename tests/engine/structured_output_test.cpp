@@ -221,14 +221,12 @@ TEST_F(StructuredOutput, IsTheSameWhenItsMemoryIsTakenAway) {
     request.max_tokens = 90;
     requests.push_back(request);
   }
-  std::vector<Event> alone;
-  for (const Request& request : requests) alone.push_back(collect(engine->submit(request)));
+  const std::vector<Event> alone = collect_alone(*engine, requests);
 
-  std::vector<Submitted> streams;
-  for (const Request& request : requests) streams.push_back(engine->submit(request));
+  const std::vector<Event> together = collect_together(*engine, requests);
   int num_preemptions = 0;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const Event among = collect(std::move(streams[i]));
+  for (size_t i = 0; i < together.size(); ++i) {
+    const Event& among = together[i];
     expect_same(among, alone[i]);
     EXPECT_EQ(among.finish_reason, FinishReason::kLength);
     EXPECT_THAT(among.text, HasSubstr(" forced words in between "));

@@ -189,9 +189,10 @@ std::vector<int> windows_by_layer_type(const JsonObject& root, int64_t num_layer
   }
   for (size_t i = 0; i < windows.size(); ++i) {
     const Json& type = (*types)[i];
-    if (type == "full_attention") continue;
+    const std::string name = type.is_string() ? type.get<std::string>() : "";
+    if (name == "full_attention") continue;
     const std::string where = fmt::format("{}[{}]", root.where("layer_types"), i);
-    if (type != "sliding_attention") {
+    if (name != "sliding_attention") {
       throw UserError(
           "{} must be \"full_attention\" or \"sliding_attention\", found {}", where,
           type.dump().substr(0, 60)

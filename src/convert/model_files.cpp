@@ -12,8 +12,6 @@
 namespace trellis {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
-
 constexpr const char* kConverterVersion = "0.1.0";
 constexpr int kIndent = 4;
 

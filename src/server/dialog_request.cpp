@@ -3,6 +3,7 @@
 #include "dialog/answer_grammar.h"
 #include "dialog/tool_prompt.h"
 #include "server/prompt.h"
+#include "text/chat_template.h"
 
 namespace trellis::server {
 namespace {

@@ -1,6 +1,7 @@
 #include "server/prompt.h"
 
 #include "server/api/value.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace trellis::server {

@@ -13,10 +13,6 @@ struct trellis_text_template;
 
 namespace trellis {
 
-/// JSON that keeps the order of keys, which templates print. A Json converts to it, its keys then
-/// sorted.
-using OrderedJson = nlohmann::ordered_json;
-
 /// A compiled chat template. Immutable; render() may be called from any thread.
 class ChatTemplate {
  public:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/api_harness.h"
+#include "text/chat_template.h"
 
 #include <deque>
 #include <optional>

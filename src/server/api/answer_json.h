@@ -1,9 +1,9 @@
 // What the documents of generated answers have in common.
 #pragma once
 
+#include "base/json.h"
 #include "server/reply.h"
 #include "server/server_context.h"
-#include "text/chat_template.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // Log probabilities in the two shapes of OpenAI's API.
 #pragma once
 
-#include "text/chat_template.h"
+#include "base/json.h"
 #include "text/tokenizer.h"
 #include "trellis/engine.h"
 

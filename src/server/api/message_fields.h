@@ -2,8 +2,8 @@
 // expect.
 #pragma once
 
+#include "base/json.h"
 #include "server/api/field.h"
-#include "text/chat_template.h"
 
 #include <functional>
 

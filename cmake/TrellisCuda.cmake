@@ -65,7 +65,7 @@ function(trellis_cuda_library name)
   target_compile_definitions(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)
   list(JOIN trellis_warnings "," warnings)
   target_compile_options(
-    ${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${trellis_cuda_codes};-std=c++20;--expt-relaxed-constexpr;-diag-suppress=20208>"
+    ${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${trellis_cuda_codes};-std=c++20;--expt-relaxed-constexpr;-diag-suppress=20208;--compress-mode=size>"
                       "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${warnings},-ffp-contract=off>")
   if(TRELLIS_WERROR)
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>")

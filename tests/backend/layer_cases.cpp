@@ -48,6 +48,13 @@ OpGroup layer_attention_group() {
   }
   group.cases.push_back(attention_case(shape, {{512, 512}}, seed += 10));
   group.cases.push_back(attention_case(shape, {{4096, 512}}, seed += 10));
+  for (const KvType type : {KvType::kFloat16, KvType::kQ8, KvType::kQ4}) {
+    const AttentionShape typed = {32, 8, 64, 0, same_kv_types(type)};
+    group.cases.push_back(attention_case(typed, {{4096, 1}}, seed += 10));
+    if (is_quantized(type)) {
+      group.cases.push_back(attention_case(typed, {{4096, 512}}, seed += 10));
+    }
+  }
   return group;
 }
 

@@ -73,21 +73,21 @@ class Attention {
     if (is_quantized(task_.keys)) rotate_groups(query, task_.head_dim);
   }
 
-  /// Widens 16 positions of a page into the chunk. Quantized ones stay rotated.
+  /// Widens 16 positions of a page into the chunk. Quantized ones stay rotated; their heads have no
+  /// padding.
   void widen_chunk(const KvRows& cache, int64_t page, int64_t offset) {
     const int64_t first = page * cache.page_rows + offset;
+    if (is_quantized(cache)) return widen_quantized(cache, first, task_.head_dim, chunk_);
     for (int64_t i = 0; i < 16; ++i) {
       float* out = chunk_ + i * width_;
       const int64_t place = (first + i) * task_.head_dim;
       if (cache.bits == 16) {
         widen_half(static_cast<const uint16_t*>(cache.numbers) + place, out, task_.head_dim);
-      } else if (cache.bits == 32) {
+      } else {
         __builtin_memcpy(
             out, static_cast<const float*>(cache.numbers) + place,
             static_cast<unsigned>(task_.head_dim) * sizeof(float)
         );
-      } else {
-        widen_quantized(cache, first + i, task_.head_dim, out);
       }
     }
   }

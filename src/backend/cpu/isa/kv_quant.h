@@ -12,46 +12,62 @@ inline bool is_quantized(const KvRows& cache) {
   return cache.bits <= 8;
 }
 
-/// Adds the plane of kWidth bits that begins at `plane` to 32 codes, below the bits they have.
-template <int kWidth>
-inline void unpack_plane(const uint32_t* plane, uint32_t* codes) {
-  constexpr uint32_t kMask = (1u << kWidth) - 1;
-  constexpr int kFields = 32 / kWidth;  // of a word
-  for (int word = 0; word < kWidth; ++word) {
-    for (int field = 0; field < kFields; ++field) {
-      uint32_t& code = codes[word * kFields + field];
-      code = (code << kWidth) | ((plane[word] >> (field * kWidth)) & kMask);
+/// The codes of a group, a byte each: where they lie if that is how they lie, or else in `room`. A
+/// group is planes of 4, 2 and 1 bits, the highest bits first.
+template <int kBits>
+inline const uint8_t* group_codes(const uint32_t* words, uint8_t* room) {
+  if constexpr (kBits == 8) {
+    return reinterpret_cast<const uint8_t*>(words);
+  } else {
+    Bytes codes;
+    if constexpr ((kBits & 4) != 0) codes = load_fields<4>(words);
+    if constexpr ((kBits & 6) == 6) codes = append_fields<2>(codes, load_fields<2>(words + 4));
+    if constexpr ((kBits & 6) == 2) codes = load_fields<2>(words);
+    if constexpr ((kBits & 1) != 0) {
+      codes = append_fields<1>(codes, load_fields<1>(words + (kBits & 6)));
+    }
+    store_bytes(room, codes);
+    return room;
+  }
+}
+
+/// The numbers of 16 groups: (2 code + 1 - 2^bits) / 2^bits * scale. A code has 8 bits at most and
+/// a scale 11, so that nothing is rounded.
+template <int kBits>
+inline void widen_groups(const uint32_t* words, const uint16_t* scales, float* out) {
+  constexpr float kLevels = 1 << kBits;
+  float steps[16];
+  float lowest[16];
+  for (int i = 0; i < 16; i += kLanes) {
+    const Floats scale = load_half(scales + i);
+    store(steps + i, mul(scale, fill(2.0f / kLevels)));
+    store(lowest + i, mul(scale, fill(1.0f / kLevels - 1.0f)));
+  }
+  for (int group = 0; group < 16; ++group, words += kBits) {
+    alignas(32) uint8_t room[kKvGroup];
+    const uint8_t* codes = group_codes<kBits>(words, room);
+    for (int i = 0; i < kKvGroup; i += kLanes, out += kLanes) {
+      store(out, fma(load_bytes(codes + i), fill(steps[group]), fill(lowest[group])));
     }
   }
 }
 
-/// The codes of a group of `bits` words: planes of 8, 4, 2 and 1 bits, the highest bits first.
-inline void unpack_group(const uint32_t* words, int bits, uint32_t* codes) {
-  for (int i = 0; i < kKvGroup; ++i) codes[i] = 0;
-  if ((bits & 8) != 0) unpack_plane<8>(words, codes);
-  if ((bits & 4) != 0) unpack_plane<4>(words, codes);
-  if ((bits & 2) != 0) unpack_plane<2>(words + (bits & 4), codes);
-  if ((bits & 1) != 0) unpack_plane<1>(words + (bits & 6), codes);
-}
-
-/// The numbers of a row: (2 code + 1 - 2^bits) / 2^bits * scale. out: [head_dim].
-inline void widen_quantized(const KvRows& cache, int64_t row, int64_t head_dim, float* out) {
-  const int bits = cache.bits;
+/// 16 rows from `row` on. out: [16, head_dim].
+template <int kBits>
+inline void widen_rows(const KvRows& cache, int64_t row, int64_t head_dim, float* out) {
   const int64_t groups = head_dim / kKvGroup;
-  const uint32_t* words = static_cast<const uint32_t*>(cache.numbers) + row * groups * bits;
-  const float levels = static_cast<float>(1 << bits);
-  const float middle = 0.5f * levels - 0.5f;
-  for (int64_t group = 0; group < groups; ++group) {
-    uint32_t codes[kKvGroup];
-    unpack_group(words + group * bits, bits, codes);
-    float scale;
-    widen_half(cache.scales + row * groups + group, &scale, 1);
-    const float step = 2.0f * scale / levels;
-    for (int i = 0; i < kKvGroup; ++i) {
-      const auto code = static_cast<float>(static_cast<int32_t>(codes[i]));
-      out[group * kKvGroup + i] = (code - middle) * step;
-    }
+  const uint32_t* words = static_cast<const uint32_t*>(cache.numbers) + row * groups * kBits;
+  const uint16_t* scales = cache.scales + row * groups;
+  for (int64_t i = 0; i < groups; ++i) {
+    widen_groups<kBits>(words + i * 16 * kBits, scales + i * 16, out + i * 16 * kKvGroup);
   }
+}
+
+inline void widen_quantized(const KvRows& cache, int64_t row, int64_t head_dim, float* out) {
+  using WidenRows = void (*)(const KvRows& cache, int64_t row, int64_t head_dim, float* out);
+  constexpr WidenRows kWidenRows[] = {widen_rows<2>, widen_rows<3>, widen_rows<4>, widen_rows<5>,
+                                      widen_rows<6>, widen_rows<7>, widen_rows<8>};
+  kWidenRows[cache.bits - 2](cache, row, head_dim, out);
 }
 
 /// Rotates every group of x by the orthonormal Hadamard transform; twice gives x back.

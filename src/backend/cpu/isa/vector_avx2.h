@@ -90,6 +90,10 @@ inline Floats load_bfloat16(const uint16_t* p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
+inline Floats load_bytes(const uint8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+}
 inline void store_half(uint16_t* p, Floats v) {
   _mm_storeu_si128(
       reinterpret_cast<__m128i*>(p),
@@ -131,6 +135,38 @@ inline void store_int16(int16_t* p, Floats v) {
   const __m128i narrow =
       _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow);
+}
+
+// --- 32 bytes.
+
+using Bytes = __m256i;
+
+inline void store_bytes(uint8_t* p, Bytes v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+}
+/// 32 fields of kWidth = 4, 2 or 1 bits, the lowest first, as a byte each.
+template <int kWidth>
+inline Bytes load_fields(const uint32_t* p) {
+  if constexpr (kWidth == 4) {
+    const __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_and_si256(_mm256_or_si256(x, _mm256_slli_epi16(x, 4)), _mm256_set1_epi8(0xF));
+  } else if constexpr (kWidth == 2) {
+    const __m256i x = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i two = _mm256_or_si256(x, _mm256_slli_epi32(x, 12));
+    return _mm256_and_si256(_mm256_or_si256(two, _mm256_slli_epi32(two, 6)), _mm256_set1_epi8(0x3));
+  } else {
+    // Each byte of the word eight times, of which each keeps another bit.
+    const __m256i places =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i x = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(*p)), places);
+    const __m256i bits = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
+    return _mm256_min_epu8(_mm256_and_si256(x, bits), _mm256_set1_epi8(1));
+  }
+}
+/// a << kWidth | b; nothing may leave a byte.
+template <int kWidth>
+inline Bytes append_fields(Bytes a, Bytes b) {
+  return _mm256_or_si256(_mm256_slli_epi16(a, kWidth), b);
 }
 
 // --- 32 words of 16 bits.

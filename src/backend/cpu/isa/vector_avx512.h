@@ -83,6 +83,10 @@ inline Floats load_bfloat16(const uint16_t* p) {
       _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
+inline Floats load_bytes(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+}
 inline void store_half(uint16_t* p, Floats v) {
   _mm256_storeu_si256(
       reinterpret_cast<__m256i*>(p),
@@ -133,6 +137,35 @@ inline Floats lane_butterflies(Floats v) {
 /// Rounds to nearest, as 16-bit integers.
 inline void store_int16(int16_t* p, Floats v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(v)));
+}
+
+// --- 32 bytes.
+
+using Bytes = __m256i;
+
+inline void store_bytes(uint8_t* p, Bytes v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+}
+/// 32 fields of kWidth = 4, 2 or 1 bits, the lowest first, as a byte each.
+template <int kWidth>
+inline Bytes load_fields(const uint32_t* p) {
+  if constexpr (kWidth == 4) {
+    const __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m256i mask = _mm256_set1_epi8(0xF);
+    return _mm256_ternarylogic_epi32(x, _mm256_slli_epi16(x, 4), mask, 0xA8);  // (a | b) & c
+  } else if constexpr (kWidth == 2) {
+    const __m256i x = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i two = _mm256_or_si256(x, _mm256_slli_epi32(x, 12));
+    const __m256i mask = _mm256_set1_epi8(0x3);
+    return _mm256_ternarylogic_epi32(two, _mm256_slli_epi32(two, 6), mask, 0xA8);
+  } else {
+    return _mm256_maskz_set1_epi8(*p, 1);
+  }
+}
+/// a << kWidth | b; nothing may leave a byte.
+template <int kWidth>
+inline Bytes append_fields(Bytes a, Bytes b) {
+  return _mm256_or_si256(_mm256_slli_epi16(a, kWidth), b);
 }
 
 // --- 32 words of 16 bits.

@@ -98,6 +98,9 @@ inline Floats load_half(const uint16_t* p) {
 inline Floats load_bfloat16(const uint16_t* p) {
   return each_float([=](int i) { return bfloat16_to_float(p[i]); });
 }
+inline Floats load_bytes(const uint8_t* p) {
+  return each_float([=](int i) { return static_cast<float>(p[i]); });
+}
 inline void store_half(uint16_t* p, Floats v) {
   for (int i = 0; i < kLanes; ++i) p[i] = float_to_half(v.lane[i]);
 }
@@ -129,6 +132,35 @@ inline void store_int16(int16_t* p, Floats v) {
         rounded > 32767.0f ? 32767.0f : (rounded < -32768.0f ? -32768.0f : rounded);
     p[i] = bounded == bounded ? static_cast<int16_t>(bounded) : int16_t{0};
   }
+}
+
+// --- 32 bytes.
+
+struct Bytes {
+  uint8_t lane[32];
+};
+
+template <typename Function>
+inline Bytes each_byte(const Function& function) {
+  Bytes result;
+  for (int i = 0; i < 32; ++i) result.lane[i] = static_cast<uint8_t>(function(i));
+  return result;
+}
+
+inline void store_bytes(uint8_t* p, const Bytes& v) {
+  __builtin_memcpy(p, &v, sizeof(v));
+}
+/// 32 fields of kWidth = 4, 2 or 1 bits, the lowest first, as a byte each.
+template <int kWidth>
+inline Bytes load_fields(const uint32_t* p) {
+  return each_byte([=](int i) {
+    return (p[i * kWidth / 32] >> (i * kWidth % 32)) & ((1u << kWidth) - 1);
+  });
+}
+/// a << kWidth | b; nothing may leave a byte.
+template <int kWidth>
+inline Bytes append_fields(const Bytes& a, const Bytes& b) {
+  return each_byte([&](int i) { return (a.lane[i] << kWidth) | b.lane[i]; });
 }
 
 // --- 32 words of 16 bits.

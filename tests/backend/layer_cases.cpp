@@ -25,7 +25,7 @@ OpGroup layer_linear_group() {
   for (const LinearShape& shape : kShapes) {
     group.cases.push_back(linear_case(mul1, shape, seed += 10));
   }
-  for (const int64_t rows : {8, 32, 128, 512}) {
+  for (const int64_t rows : {4, 8, 16, 32, 128, 512}) {
     group.cases.push_back(linear_case(mul1, {kHidden, kIntermediate, rows}, seed += 10));
   }
   for (const WeightFormat& format : exl3_formats()) {

@@ -21,6 +21,9 @@ KernelTable make_table(std::string_view isa) {
   KernelTable table{};
   if (isa == "avx512") {
     avx512::fill_table(table);
+    // Zen adds vectors on two ports that do not multiply. Intel's two ports of 512 bits do both,
+    // and three instructions would take the place of two.
+    if (__builtin_cpu_is("amd")) avx512::fill_exl3_of_pairs(table);
     return table;
   }
   if (isa == "avx2") {

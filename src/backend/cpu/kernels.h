@@ -23,6 +23,9 @@ struct BlockScale {
   int32_t correction[2] = {
       0, 0
   };  // what the sums of the two halves of the lanes start from (mul1's affine offset)
+  int32_t paired_correction[2] = {
+      0, 0
+  };  // the same less the products of the inputs of a pair, where kernels multiply pairs
 };
 
 /// The transformed input of an EXL3 layer, block by block so that the rows of one block lie

@@ -8,7 +8,7 @@ namespace trellis::cpu::avx2 {
 
 void fill_exl3(KernelTable& table) {
   table.exl3_prepare = exl3_prepare;
-  table.exl3_multiply = exl3_multiply;
+  table.exl3_multiply = exl3_multiply<false>;
 }
 
 }  // namespace trellis::cpu::avx2

@@ -8,7 +8,11 @@ namespace trellis::cpu::avx512 {
 
 void fill_exl3(KernelTable& table) {
   table.exl3_prepare = exl3_prepare;
-  table.exl3_multiply = exl3_multiply;
+  table.exl3_multiply = exl3_multiply<false>;
+}
+
+void fill_exl3_of_pairs(KernelTable& table) {
+  table.exl3_multiply = exl3_multiply<true>;
 }
 
 }  // namespace trellis::cpu::avx512

@@ -3,8 +3,11 @@
 // Integer path: an input block becomes 16-bit integers with one scale; a column pair of the weights
 // is decoded once into a panel in the L1 cache and multiplied with every row of the chunk. Sums of
 // some products are exact in 32 bits (see kCodeScales), then go to fp32 group by group, so a row's
-// bits depend neither on the other rows nor on the instruction set. Float path: the same with exact
-// fp32 weights and unrounded inputs, in one fixed order of summation.
+// bits depend neither on the other rows nor on the instruction set. Of two inputs x and weights w
+// the product may be taken as (x0 + w1) (x1 + w0) - x0 x1 - w0 w1 (Winograd 1968), where the last
+// two terms are shared by all outputs and by all rows: half the multiplications for two additions,
+// and, as all sums are exact, the same bits. Float path: the same with exact fp32 weights and
+// unrounded inputs, in one fixed order of summation.
 #pragma once
 
 #include "backend/cpu/isa/exl3_decode.h"
@@ -15,8 +18,9 @@ namespace trellis::cpu::TRELLIS_ISA {
 namespace {
 
 // A block's sum is taken in groups of products that cannot overflow 32 bits; each of the 16 lanes
-// of a sum adds 64 / groups of them. mul1: |byte sum - 510.27| <= 510.3 and 64 * 511 * 32767 <
-// 2^31. 3inst, mcg: |weight| <= 32752 and 16 * 32752 * 4095 < 2^31.
+// of a sum adds 64 / groups of them. mul1: |byte sum - 510.27| <= 510.3 and 64 * 511 * 31747 <
+// 2^31; an input and a byte sum of up to 1020 add up to no more than 32767. 3inst, mcg: |weight| <=
+// 32752 and 16 * 32752 * 4095 < 2^31.
 constexpr int sum_groups(Code code) {
   return code == Code::kMul1 ? 1 : 4;
 }
@@ -30,7 +34,7 @@ struct CodeScale {
 constexpr CodeScale kCodeScales[3] = {
     {4095.0f, 1.0f / 8192, 0.0},
     {4095.0f, 1.0f / 8192, 0.0},
-    {32767.0f, 0.00676727294921875f, 510.0 + 0.0018157958984375 / 0.00676727294921875}
+    {31747.0f, 0.00676727294921875f, 510.0 + 0.0018157958984375 / 0.00676727294921875}
 };
 
 /// 128 numbers, times the orthonormal Hadamard matrix, in place.
@@ -83,6 +87,26 @@ TRELLIS_INLINE void to_panel_order(const int16_t* x, int16_t* out) {
   }
 }
 
+/// Adds up the products of the two inputs of each pair, which are the same tile's at visits 2 n and
+/// 2 n + 1: of tiles 0, 1 and of tiles 2, 3. x: a block in panel order.
+template <size_t... kPlaces>
+TRELLIS_INLINE void
+add_pair_products(const int16_t* x, uint32_t (&totals)[2], std::index_sequence<kPlaces...>) {
+  Sums sums = zero_sums();
+  for (int half = 0; half < 2; ++half) {
+    WordVector words[2];
+    __builtin_memcpy(words, x + half * 64, sizeof(words));
+    constexpr auto source = [](int place) { return place / 4 * 8 + place % 4; };
+    const WordVector even = __builtin_shufflevector(words[0], words[1], source(kPlaces)...);
+    const WordVector odd = __builtin_shufflevector(words[0], words[1], source(kPlaces) + 4 ...);
+    sums = dot(sums, load_words(&even), load_words(&odd));
+  }
+  uint32_t lanes[16];
+  static_assert(sizeof(lanes) == sizeof(sums));
+  __builtin_memcpy(lanes, &sums, sizeof(lanes));
+  for (int lane = 0; lane < 16; ++lane) totals[lane % 2] += lanes[lane];
+}
+
 inline int32_t total_sum(const Sums& sums) {
   int32_t lanes[16];
   static_assert(sizeof(lanes) == sizeof(sums));
@@ -119,6 +143,14 @@ inline void quantize_block(
     const int32_t total = total_sum(dot(sums, load_words(natural + 64 + 32 * lane), ones));
     const double offset = -code.center * total;
     result->correction[lane] = static_cast<int32_t>(offset < 0 ? offset - 0.5 : offset + 0.5);
+  }
+  if constexpr (kMultipliesPairs) {
+    uint32_t products[2] = {0, 0};
+    add_pair_products(integers, products, std::make_index_sequence<32>());
+    for (int lane = 0; lane < 2; ++lane) {
+      const auto correction = static_cast<uint32_t>(result->correction[lane]);
+      result->paired_correction[lane] = static_cast<int32_t>(correction - products[lane]);
+    }
   }
 }
 
@@ -157,7 +189,7 @@ inline void multiply_integers(
 ) {
   // With few rows, several sums per row hide the latency of the dot product; integers do not mind
   // the order.
-  constexpr int kChains = kRows >= 4 ? 1 : (kRows == 1 ? 4 : 2);
+  constexpr int kChains = kRows * 2 < kSumsInFlight ? kSumsInFlight / (kRows * 2) : 1;
   constexpr int kGroupVectors = 32 / kGroups;
   for (int begin = 0; begin < 32; begin += kGroupVectors) {
     Sums total[kRows][2][kChains];
@@ -191,11 +223,73 @@ inline void multiply_integers(
   }
 }
 
-template <int kGroups>
+/// Of the vectors 2 n and 2 n + 1 of a panel, for each column: the products of their weights, added
+/// up.
+inline void add_weight_products(const int16_t* panel, Sums (&totals)[2]) {
+  for (int c = 0; c < 2; ++c) {
+    constexpr int kChains = 4;
+    Sums chains[kChains];
+    for (Sums& chain : chains) chain = zero_sums();
+    for (int k = 0; k < 32; k += 2 * kChains) {
+      for (int i = 0; i < kChains; ++i) {
+        const int16_t* pair = panel + (k + 2 * i) * 64 + c * 32;
+        chains[i] = dot(chains[i], load_words(pair), load_words(pair + 64));
+      }
+    }
+    totals[c] = add_sums(add_sums(chains[0], chains[1]), add_sums(chains[2], chains[3]));
+  }
+}
+
+/// As multiply_integers of one group, by pairs of inputs. Sums wrap around on the way to one that
+/// fits.
+template <int kRows>
+inline void multiply_pairs(
+    const int16_t* panel, const Sums (&weight_products)[2], const int16_t* x,
+    const BlockScale* scales, float* sums
+) {
+  Sums total[kRows][2];
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < 2; ++c)
+      total[r][c] = sub_sums(repeat2_sums(scales[r].paired_correction), weight_products[c]);
+  }
+  for (int k = 0; k < 32; k += 2) {
+    Words weights[2][2];
+    for (int i = 0; i < 2; ++i) {
+      for (int c = 0; c < 2; ++c) weights[i][c] = load_words(panel + (k + i) * 64 + c * 32);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Words first = repeat4_words(x + r * kBlock + k * 4);
+      const Words second = repeat4_words(x + r * kBlock + k * 4 + 4);
+      for (int c = 0; c < 2; ++c) {
+        total[r][c] =
+            dot(total[r][c], add_words(first, weights[1][c]), add_words(second, weights[0][c]));
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < 2; ++c)
+      add_scaled(sums + r * 256 + c * 8 * 16, total[r][c], scales[r].scale);
+  }
+}
+
+template <int kGroups, bool kPairs>
 void multiply_panel(
     const int16_t* panel, int64_t rows, const int16_t* x, const BlockScale* scales, float* sums
 ) {
   int64_t r = 0;
+  if constexpr (kGroups == 1 && kPairs) {
+    if (rows >= kIntegerRows) {
+      Sums weight_products[2];
+      add_weight_products(panel, weight_products);
+      for (; r + kIntegerRows <= rows; r += kIntegerRows) {
+        multiply_pairs<kIntegerRows>(
+            panel, weight_products, x + r * kBlock, scales + r, sums + r * 256
+        );
+      }
+    }
+  }
   const auto rows_at_once = [&]<int kRows>() {
     for (; r + kRows <= rows; r += kRows) {
       multiply_integers<kRows, kGroups>(panel, x + r * kBlock, scales + r, sums + r * 256);
@@ -295,6 +389,8 @@ inline void finish_row(const Exl3Matrix& matrix, int64_t out_block, const float*
   }
 }
 
+/// kPairs: many rows are multiplied by pairs of inputs, where the codebook's weights allow it.
+template <bool kPairs>
 void exl3_multiply(
     const Exl3Matrix& matrix, int64_t out_block, const Exl3Input& input, int64_t begin, int64_t end,
     float* scratch, float* y, int64_t y_stride
@@ -320,9 +416,9 @@ void exl3_multiply(
         auto* panel = reinterpret_cast<int16_t*>(scratch);
         kDecodeIntegers[matrix.codebook][matrix.bits - 1](words, column, panel);
         const bool one_group = sum_groups(static_cast<Code>(matrix.codebook)) == 1;
-        (one_group ? multiply_panel<1>
-                   : multiply_panel<4>)(panel, rows, input.integers + place * kBlock,
-                                        input.scales + place, sums + column * 16);
+        (one_group ? multiply_panel<1, kPairs>
+                   : multiply_panel<4, kPairs>)(panel, rows, input.integers + place * kBlock,
+                                                input.scales + place, sums + column * 16);
       } else {
         kDecodeFloats[matrix.codebook][matrix.bits - 1](words, column, scratch);
         const float* x = input.floats + place * kBlock;

@@ -16,5 +16,8 @@ void fill_exl3(KernelTable& table);
 namespace avx512 {
 void fill_table(KernelTable& table);
 void fill_exl3(KernelTable& table);
+/// For CPUs that add beside their products: exl3_multiply takes pairs of inputs, with the same
+/// bits.
+void fill_exl3_of_pairs(KernelTable& table);
 }  // namespace avx512
 }  // namespace trellis::cpu

@@ -343,6 +343,9 @@ inline Sums zero_sums() {
 inline Sums add_sums(Sums a, Sums b) {
   return {{_mm256_add_epi32(a.part[0], b.part[0]), _mm256_add_epi32(a.part[1], b.part[1])}};
 }
+inline Sums sub_sums(Sums a, Sums b) {
+  return {{_mm256_sub_epi32(a.part[0], b.part[0]), _mm256_sub_epi32(a.part[1], b.part[1])}};
+}
 /// sums + w * a, the products of neighbouring words added; wraps around.
 inline Sums dot(Sums sums, Words w, Words a) {
   return {
@@ -361,6 +364,9 @@ inline void add_scaled(float* p, Sums sums, float scale) {
 constexpr int kIntegerRows = 2;
 constexpr int kFloatRows = 1;
 constexpr int kDenseRows = 2;
+/// Sums that hide the latency of a dot product, which is an addition's here. More do not fit.
+constexpr int kSumsInFlight = 4;
+constexpr bool kMultipliesPairs = false;  // the products' own additions take those ports
 
 }  // namespace
 }  // namespace trellis::cpu::TRELLIS_ISA

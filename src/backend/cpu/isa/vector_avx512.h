@@ -330,6 +330,9 @@ inline Sums zero_sums() {
 inline Sums add_sums(Sums a, Sums b) {
   return _mm512_add_epi32(a, b);
 }
+inline Sums sub_sums(Sums a, Sums b) {
+  return _mm512_sub_epi32(a, b);
+}
 /// sums + w * a, the products of neighbouring words added; wraps around.
 inline Sums dot(Sums sums, Words w, Words a) {
   return _mm512_dpwssd_epi32(sums, w, a);
@@ -343,6 +346,10 @@ inline void add_scaled(float* p, Sums sums, float scale) {
 constexpr int kIntegerRows = 8;
 constexpr int kFloatRows = 4;
 constexpr int kDenseRows = 4;
+/// Sums that hide the latency of a dot product.
+constexpr int kSumsInFlight = 8;
+/// Whether rows can be multiplied by pairs of inputs: where additions have ports of their own.
+constexpr bool kMultipliesPairs = true;
 
 }  // namespace
 }  // namespace trellis::cpu::TRELLIS_ISA

@@ -280,6 +280,11 @@ inline Sums add_sums(const Sums& a, const Sums& b) {
   for (int i = 0; i < 16; ++i) result.lane[i] = a.lane[i] + b.lane[i];
   return result;
 }
+inline Sums sub_sums(const Sums& a, const Sums& b) {
+  Sums result;
+  for (int i = 0; i < 16; ++i) result.lane[i] = a.lane[i] - b.lane[i];
+  return result;
+}
 /// sums + w * a, the products of neighbouring words added; wraps around.
 inline Sums dot(const Sums& sums, const Words& w, const Words& a) {
   const auto product = [&](int i) {
@@ -298,6 +303,8 @@ inline void add_scaled(float* p, const Sums& sums, float scale) {
 constexpr int kIntegerRows = 2;
 constexpr int kFloatRows = 1;
 constexpr int kDenseRows = 2;
+constexpr int kSumsInFlight = 2;
+constexpr bool kMultipliesPairs = false;
 
 }  // namespace
 }  // namespace trellis::cpu::TRELLIS_ISA

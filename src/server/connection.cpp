@@ -253,7 +253,13 @@ void Connection::begin_record(const RequestHead& head) {
 }
 
 Connection::Awaitable<void> Connection::answer(const Route& route, ApiRequest request) {
-  Outcome outcome = co_await run_handler(route, std::move(request));
+  std::function<Outcome()> handle = [&route, request = std::move(request)] {
+    return route.handler(request);
+  };
+  Outcome outcome = co_await run_handler(std::move(handle));
+  if (auto* pending = std::get_if<std::unique_ptr<PendingOutcome>>(&outcome)) {
+    outcome = co_await run_pending(std::move(*pending));
+  }
   if (auto* reply = std::get_if<Reply>(&outcome)) {
     co_await send(std::move(*reply));
     co_return;
@@ -269,15 +275,37 @@ Connection::Awaitable<void> Connection::answer(const Route& route, ApiRequest re
   computing_ = false;
 }
 
-Connection::Awaitable<Outcome> Connection::run_handler(const Route& route, ApiRequest request) {
+Connection::Awaitable<Outcome> Connection::run_pending(std::unique_ptr<PendingOutcome> pending) {
+  computing_ = true;
+  if (ended_) close();
+  std::function<Outcome()> begin;
+  try {
+    pending->on_ready(make_wake());
+    const auto deadline = pending->deadline();
+    while (!closed_ && !pending->is_ready() && Clock::now() < deadline) {
+      co_await signal_.wait_until(deadline);
+    }
+    begin = [shared = std::shared_ptr<PendingOutcome>(std::move(pending))] {
+      return shared->begin();
+    };
+  } catch (...) {
+    begin = [thrown = std::current_exception()]() -> Outcome { std::rethrow_exception(thrown); };
+  }
+  Outcome outcome = Reply();  // closed_: nobody gets it
+  if (!closed_) outcome = co_await run_handler(std::move(begin));
+  computing_ = false;
+  co_return outcome;
+}
+
+Connection::Awaitable<Outcome> Connection::run_handler(std::function<Outcome()> handle) {
   auto run = std::make_shared<HandlerRun>();
   // The connection may be gone when the handler returns; then what it made is destroyed there.
   asio::post(
       state_.handlers,
-      [run, &route, request = std::move(request), io = state_.io, connection = weak_from_this()] {
+      [run, handle = std::move(handle), io = state_.io, connection = weak_from_this()] {
         if (run->unwanted.load()) return;
         try {
-          run->outcome = route.handler(request);
+          run->outcome = handle();
         } catch (...) {
           run->thrown = std::current_exception();
         }

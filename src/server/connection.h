@@ -49,7 +49,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Awaitable<bool> read_head(RequestReader& reader);
   Awaitable<bool> read_body(RequestReader& reader);
   Awaitable<void> answer(const Route& route, ApiRequest request);
-  Awaitable<Outcome> run_handler(const Route& route, ApiRequest request);
+  /// Runs it on a thread for handlers.
+  Awaitable<Outcome> run_handler(std::function<Outcome()> handle);
+  Awaitable<Outcome> run_pending(std::unique_ptr<PendingOutcome> pending);
   Awaitable<void> send_pending(std::unique_ptr<PendingReply> pending);
   Awaitable<void> send_stream(std::unique_ptr<ReplyStream> stream);
   Awaitable<void> send_parts(ReplyStream& stream);

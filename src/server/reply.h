@@ -1,7 +1,8 @@
-// What the endpoints and the transport agree on: a request that was read whole, and the three ways
-// to answer it. The endpoints know nothing of sockets, the transport nothing of models.
+// What the endpoints and the transport agree on: a request that was read whole, and the ways to
+// answer it. The endpoints know nothing of sockets, the transport nothing of models.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -68,7 +69,25 @@ class ReplyStream {
   virtual std::optional<AnswerFigures> figures() const { return std::nullopt; }
 };
 
-using Outcome = std::variant<Reply, std::unique_ptr<PendingReply>, std::unique_ptr<ReplyStream>>;
+class PendingOutcome;
+using Outcome = std::variant<
+    Reply, std::unique_ptr<PendingReply>, std::unique_ptr<ReplyStream>,
+    std::unique_ptr<PendingOutcome>>;
+
+/// An answer that cannot be begun yet, such as one whose model is still being loaded. Like
+/// PendingReply in all else.
+class PendingOutcome {
+ public:
+  virtual ~PendingOutcome() = default;
+  virtual void on_ready(std::function<void()> wake) = 0;
+  /// Whether there is no more to wait for. Never waits.
+  virtual bool is_ready() = 0;
+  /// When the answer is begun although it is not ready; it says so then.
+  virtual std::chrono::steady_clock::time_point deadline() const = 0;
+  /// Once, where a Handler would run. Gives no PendingOutcome.
+  virtual Outcome begin() = 0;
+};
+
 /// Runs on a thread of the server, beside others, and may compute for a while, but must not wait
 /// for the engine. What it throws becomes a 500 for this request, without its text.
 using Handler = std::function<Outcome(const ApiRequest&)>;

@@ -59,6 +59,62 @@ TEST(PendingReply, ThatFailsIsA500) {
   EXPECT_THAT(response.body, testing::Not(HasSubstr("secret")));
 }
 
+Route outcome_route(std::shared_ptr<Script> script, std::chrono::milliseconds patience) {
+  return {"POST", "/later", Access::kUser, [=](const ApiRequest&) -> Outcome {
+            return std::make_unique<ScriptedOutcome>(script, patience);
+          }};
+}
+
+TEST(PendingOutcome, IsBegunWhenItIsReadyAndKeepsNoThread) {
+  const auto script = std::make_shared<Script>();
+  ServerOptions options;
+  options.handler_threads = 1;
+  RunningServer server(options, {outcome_route(script, 1h), text_route("/t", "text")});
+  RawClient client(server.port());
+  client.send(post("/later", "") + get("/t"));
+  ASSERT_TRUE(script->wait_begun());
+
+  EXPECT_EQ(exchange(server.port(), get("/t")).body, "text");
+  script->put("begun");
+  script->finish();
+
+  EXPECT_EQ(client.read_response().body, "begun");
+  EXPECT_EQ(client.read_response().body, "text") << "the connection goes on";
+  EXPECT_TRUE(script->wait_destroyed());
+}
+
+TEST(PendingOutcome, IsBegunAtItsDeadline) {
+  RunningServer server({}, {outcome_route(std::make_shared<Script>(), 20ms)});
+
+  EXPECT_EQ(exchange(server.port(), post("/later", "")).body, "not ready");
+}
+
+TEST(PendingOutcome, IsDestroyedWhenTheClientLeaves) {
+  const auto script = std::make_shared<Script>();
+  RunningServer server({}, {outcome_route(script, 1h)});
+  RawClient client(server.port());
+  client.send(post("/later", ""));
+  ASSERT_TRUE(script->wait_begun());
+
+  client.close();
+
+  EXPECT_TRUE(script->wait_destroyed());
+}
+
+TEST(PendingOutcome, ThatFailsIsA500) {
+  const auto script = std::make_shared<Script>();
+  RunningServer server({}, {outcome_route(script, 1h)});
+  RawClient client(server.port());
+  client.send(post("/later", ""));
+  ASSERT_TRUE(script->wait_begun());
+
+  script->fail("the secret");
+
+  const RawResponse response = client.read_response();
+  EXPECT_EQ(response.status, 500);
+  EXPECT_THAT(response.body, testing::Not(HasSubstr("secret")));
+}
+
 TEST(ReplyStream, IsSentAsItComes) {
   const auto script = std::make_shared<Script>();
   RunningServer server({}, {stream_route("/stream", script)});

@@ -133,6 +133,31 @@ class ScriptedStream final : public ReplyStream {
   bool finished_ = false;
 };
 
+/// Begun when its script is finished; says then what was put there.
+class ScriptedOutcome final : public PendingOutcome {
+ public:
+  ScriptedOutcome(std::shared_ptr<Script> script, std::chrono::milliseconds patience)
+      : scripted_(std::move(script)), deadline_(std::chrono::steady_clock::now() + patience) {}
+
+  void on_ready(std::function<void()> wake) override { scripted_.on_ready(std::move(wake)); }
+  bool is_ready() override {
+    auto [bytes, finished] = scripted_.take();
+    body_ += bytes;
+    return finished;
+  }
+  std::chrono::steady_clock::time_point deadline() const override { return deadline_; }
+  Outcome begin() override {
+    Reply reply;
+    reply.body = is_ready() ? body_ : "not ready";
+    return reply;
+  }
+
+ private:
+  ScriptedReply scripted_;
+  std::chrono::steady_clock::time_point deadline_;
+  std::string body_;
+};
+
 /// A route whose every reply follows the same script.
 inline Route pending_route(const std::string& path, std::shared_ptr<Script> script) {
   return {"POST", path, Access::kUser, [script](const ApiRequest&) -> Outcome {

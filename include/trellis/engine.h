@@ -171,6 +171,8 @@ class Engine {
   /// when the engine has failed. A grammar that was not asked for lately is compiled first, which
   /// may take seconds.
   virtual Result<std::unique_ptr<EventStream>> submit(Request request) = 0;
+  /// Ends every request with an error, soon, and refuses those that come. Never waits.
+  virtual void stop() = 0;
 
   virtual const ModelInfo& info() const = 0;
   virtual EngineStats stats() const = 0;

@@ -40,11 +40,12 @@ struct CacheTierStats {
 struct EngineStats {
   EngineStats();
 
-  bool failed = false;         // now: it answers nothing any more
-  int64_t num_running = 0;     // now: sequences with pages
-  int64_t num_waiting = 0;     // now: requests that have none yet, or had to give them back
-  int64_t num_pages = 0;       // of the cache
-  int64_t num_used_pages = 0;  // now: held by running sequences
+  bool failed = false;           // now: it answers nothing any more
+  int64_t num_running = 0;       // now: sequences with pages
+  int64_t num_waiting = 0;       // now: requests that have none yet, or had to give them back
+  int64_t num_pages = 0;         // of the cache
+  int64_t num_used_pages = 0;    // now: held by running sequences
+  int64_t num_cached_pages = 0;  // now: of which it is known what they hold, in use or not
 
   CacheTierStats host_cache;  // in the host's memory
   CacheTierStats disk_cache;  // in a directory

@@ -61,6 +61,7 @@ class EngineImpl final : public Engine {
   ~EngineImpl() override;
 
   Result<std::unique_ptr<EventStream>> submit(Request request) override;
+  void stop() override;
   const ModelInfo& info() const override { return model_.info; }
   EngineStats stats() const override;
   const Tokenizer& tokenizer() const override { return *text_.tokenizer; }
@@ -148,14 +149,18 @@ EngineImpl::EngineImpl(const EngineOptions& options, const Progress& progress) {
 }
 
 EngineImpl::~EngineImpl() {
+  stop();
+  thread_.join();
+}
+
+void EngineImpl::stop() {
   stopping_.store(true);
   inbox_.close();
-  thread_.join();
 }
 
 Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
   const ApiError failed{503, "engine_failed", "the engine has stopped", ""};
-  if (failed_.load()) return failed;
+  if (failed_.load() || stopping_.load()) return failed;
   if (auto error = check_request(request, model_.info)) return *error;
   SamplingParams& sampling = request.sampling;
   if (sampling.dry_multiplier > 0.0f) {
@@ -175,7 +180,7 @@ Result<std::unique_ptr<EventStream>> EngineImpl::submit(Request request) {
       std::move(request), std::move(constraint), std::move(channel), Clock::now()
   };
   if (!inbox_.try_push(submission)) {
-    if (failed_.load()) return failed;
+    if (failed_.load() || stopping_.load()) return failed;
     return ApiError{429, "overloaded", "too many requests are waiting; try again later", ""};
   }
   return stream;
@@ -192,7 +197,8 @@ void EngineImpl::note_load() {
   metrics_.set_load(
       {static_cast<int64_t>(scheduler_->num_running()),
        static_cast<int64_t>(scheduler_->num_waiting()), model_.pages->num_pages(),
-       model_.pages->num_pages() - model_.pages->num_free(), model_.tiers->host_stats(),
+       model_.pages->num_pages() - model_.pages->num_free(),
+       static_cast<int64_t>(model_.prefixes->num_pages()), model_.tiers->host_stats(),
        model_.tiers->disk_stats()}
   );
 }

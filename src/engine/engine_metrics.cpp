@@ -15,6 +15,7 @@ void EngineMetrics::set_load(const Load& load) {
   stats_.num_waiting = load.num_waiting;
   stats_.num_pages = load.num_pages;
   stats_.num_used_pages = load.num_used_pages;
+  stats_.num_cached_pages = load.num_cached_pages;
   stats_.host_cache = load.host_cache;
   stats_.disk_cache = load.disk_cache;
 }

@@ -17,6 +17,7 @@ class EngineMetrics {
     int64_t num_waiting = 0;
     int64_t num_pages = 0;
     int64_t num_used_pages = 0;
+    int64_t num_cached_pages = 0;
     CacheTierStats host_cache;
     CacheTierStats disk_cache;
   };

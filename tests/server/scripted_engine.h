@@ -75,6 +75,7 @@ class ScriptedEngine final : public Engine {
     scripts.pop_front();
     return stream;
   }
+  void stop() override { failed = true; }
   const ModelInfo& info() const override { return real_.info(); }
   EngineStats stats() const override {
     EngineStats stats;

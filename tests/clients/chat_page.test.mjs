@@ -263,6 +263,33 @@ test('the model that is picked is asked, also after a reload', async () => {
   assert.equal(bodies[0].model, 'second');
 });
 
+test('an answer whose model is loaded first says so', async () => {
+  await open();
+  let isLoading = true;
+  await page.route('**/v1/models', async (route) => {
+    const response = await route.fetch();
+    const models = await response.json();
+    for (const model of models.data) model.state = isLoading ? 'loading' : 'ready';
+    return route.fulfill({response, json: models});
+  });
+  let goOn;
+  const loaded = new Promise((resolve) => (goOn = resolve));
+  await page.route(kChatPath, async (route) => {
+    await loaded;
+    return route.continue();
+  });
+
+  await send('Are you there?');
+  const notice = page.locator('.message.assistant .waits-for');
+  await page.waitForFunction(
+      () => document.querySelector('.message.assistant .waits-for')?.textContent === 'Loading first…');
+  isLoading = false;
+  goOn();
+  await untilIdle();
+
+  assert.equal(await notice.textContent(), '');
+});
+
 test('conversations stay in the browser, can be taken out as a file and deleted', async () => {
   await open();
   await changeRequests(saying('Yes.'));

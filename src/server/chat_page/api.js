@@ -18,6 +18,9 @@ const kRemedies = {
   model_not_found: 'Pick another model above.',
   invalid_value: 'Change it under Settings, then retry.',
   no_chat_template: 'Serve a model that was trained for conversations.',
+  model_loading: 'Wait a moment, then retry.',
+  model_load_failed: 'Pick another model above, or tell whoever runs the server.',
+  insufficient_memory: 'Pick another model above, or retry when other models are at rest.',
   engine_failed: 'Whoever runs the server has to start it again.',
 };
 
@@ -50,12 +53,12 @@ async function failureOf(response) {
   }
 }
 
-/** [{id, contextTokens}] */
+/** [{id, contextTokens, state}] */
 export async function listModels(key) {
   const response = await fetchFrom('v1/models', key, {method: 'GET'});
   if (!response.ok) throw await failureOf(response);
   const document = await response.json();
-  return document.data.map((model) => ({id: model.id, contextTokens: model.max_model_len}));
+  return document.data.map((model) => ({id: model.id, contextTokens: model.max_model_len, state: model.state}));
 }
 
 /** Yields the chunks of an answer. Throws a ServerError, or the signal's AbortError. */

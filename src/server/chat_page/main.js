@@ -8,6 +8,7 @@ import {
 } from './conversations.js';
 import {byId, element} from './elements.js';
 import {MessageLog} from './message_log.js';
+import {watchLoading} from './model_loading.js';
 import {ModelPicker} from './model_picker.js';
 import {setUpPanels, uncover} from './panels.js';
 import {samplingParameters, setUpSamplingFields} from './sampling_fields.js';
@@ -190,13 +191,21 @@ class ChatPage {
     const model = this.picker.chosen();
     const body = {...request, ...samplingParameters(), ...(model ? {model} : {})};
     let saved = Date.now();
+    const begun = new AbortController();
+    watchLoading(model, apiKey(), begun.signal, (text) => {
+      if (this.conversation !== conversation) return;
+      this.log.setWaiting(text);
+      byId('status').textContent = text || 'The model is answering.';
+    });
     await fillAnswer(message, body, apiKey(), running.signal, () => {
+      begun.abort();
       if (running.signal.aborted) return;
       this.log.updateLast();
       if (Date.now() - saved < kSaveEveryMs) return;
       saved = Date.now();
       this.save();
     });
+    begun.abort();
     if (this.running === running) this.setRunning(null);
     if (this.conversation !== conversation) {
       if (loadConversation(conversation.id)) saveConversation(conversation);

@@ -28,6 +28,11 @@ export class MessageLog {
     this.followEnd(() => this.views[index]?.setRunning(isRunning));
   }
 
+  /** Says what the last message waits for. */
+  setWaiting(text) {
+    this.followEnd(() => this.views.at(-1)?.setWaiting(text));
+  }
+
   /** Draws the last message anew, once a frame at most. */
   updateLast() {
     if (this.isDrawing) return;

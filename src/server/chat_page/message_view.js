@@ -30,12 +30,22 @@ export class MessageView {
       this.reasoning = element(
           'details', {class: 'reasoning', hidden: true}, element('summary', {}, 'Reasoning'), this.thinking);
       this.caret = element('span', {class: 'waiting', 'aria-hidden': 'true'});
+      this.waitsFor = element('span', {class: 'waits-for'});
       this.error = element('div', {class: 'error', role: 'alert', hidden: true});
-      this.body.append(this.reasoning, this.markdown.node, this.caret, this.error);
+      this.showBody();
     }
     this.figures = element('span', {class: 'figures'});
     this.update();
     this.setRunning(false);
+  }
+
+  showBody() {
+    this.body.replaceChildren(this.reasoning, this.markdown.node, this.caret, this.waitsFor, this.error);
+  }
+
+  /** Says what has to happen before this message begins. */
+  setWaiting(text) {
+    if (this.waitsFor) this.waitsFor.textContent = text;
   }
 
   /** Shows what the message holds by now. */
@@ -89,7 +99,7 @@ export class MessageView {
     const cancel = () => {
       this.node.classList.remove('edited');
       if (this.markdown) {
-        this.body.replaceChildren(this.reasoning, this.markdown.node, this.caret, this.error);
+        this.showBody();
       }
       this.update();
       this.showActions();

@@ -227,9 +227,13 @@ EngineOptions engine_options(const ModelArguments& arguments) {
   return options;
 }
 
-std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
+void require_model(const ModelArguments& arguments) {
   require_directory(arguments.model_directory);
   require_context(arguments.model_directory, arguments.context_tokens);
+}
+
+std::unique_ptr<Engine> load_engine(const ModelArguments& arguments) {
+  require_model(arguments);
   ProgressBar bar("Loading", "B");
   return Engine::load(engine_options(arguments), [&bar](size_t done, size_t total) {
     bar.update(static_cast<double>(done), static_cast<double>(total));

@@ -66,6 +66,9 @@ BackendOptions backend_options(const ModelArguments& arguments);
 EngineOptions engine_options(const ModelArguments& arguments);
 KvTypes cache_types(const ModelArguments& arguments);
 
+/// Throws UserError unless the model's directory is there and takes as long a context.
+void require_model(const ModelArguments& arguments);
+
 /// Loads the model, with a progress bar on stderr. Throws UserError.
 std::unique_ptr<Engine> load_engine(const ModelArguments& arguments);
 

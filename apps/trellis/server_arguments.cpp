@@ -1,8 +1,7 @@
 #include "apps/trellis/server_arguments.h"
 
 #include "apps/trellis/option_values.h"
-
-#include <chrono>
+#include "apps/trellis/seconds.h"
 
 namespace trellis {
 namespace {
@@ -14,17 +13,6 @@ constexpr int kMostPort = 65535;
 constexpr int kMostCount = 1 << 20;
 constexpr int kMostHeaderKib = 1024;
 constexpr int kMostBodyMib = 4096;
-constexpr double kLeastSeconds = 0.001;
-constexpr double kMostSeconds = 86400;
-
-double seconds(std::chrono::milliseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-std::chrono::milliseconds milliseconds(double seconds) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds
-  ));
-}
 
 CLI::Option* texts(CLI::Option* option, const char* type_name) {
   return option->type_name(type_name)->allow_extra_args(false);
@@ -85,9 +73,7 @@ void add_limit_options(CLI::App& command, ServerArguments& arguments) {
         ->group(kLimitGroup);
   };
   const auto time = [&](const char* name, double& value, const char* help) {
-    number_between(command.add_option(name, value, help), kLeastSeconds, kMostSeconds)
-        ->capture_default_str()
-        ->group(kLimitGroup);
+    seconds_option(command.add_option(name, value, help))->group(kLimitGroup);
   };
   server::ServerLimits& limits = arguments.options.limits;
   count("--max-connections", limits.connections, kMostCount, "Most connections; else 503");

@@ -260,10 +260,14 @@ Result<ModelUse> ModelPool::load(const std::string& name, const ModelLoadOptions
 }
 
 Result<ModelWatch> ModelPool::start(const std::string& name) {
-  const Result<ModelUse> use = load(name, {});
-  if (!use.ok()) return use.error();
+  const auto model = resolve(name);
+  if (!model.ok()) return model.error();
+  std::optional<Result<ModelUse>> use;  // ends without the lock
   const Locked locked(*this);
-  starting_ = find(name)->instance;
+  use.emplace(use_of(model.value()));
+  if (!use->ok()) return use->error();
+  starting_ = model.value()->instance;
+  starting_->is_kept = true;
   return ModelWatch(*this, starting_, next_watch_++);
 }
 
@@ -292,8 +296,15 @@ Result<std::optional<ModelWatch>> ModelPool::unload(const std::string& name, boo
 
 std::vector<ModelStatus> ModelPool::list() {
   const std::vector<std::string> scanned = scan();
+  {
+    const Locked locked(*this);
+    merge(scanned);
+  }
+  return statuses();
+}
+
+std::vector<ModelStatus> ModelPool::statuses() {
   const Locked locked(*this);
-  merge(scanned);
   std::vector<ModelStatus> statuses;
   for (const auto& model : models_) statuses.push_back(status_of(*model));
   return statuses;
@@ -348,8 +359,10 @@ std::optional<ModelSummary> ModelPool::summarize(const std::string& name) {
 
 std::optional<LoadState> ModelPool::starting() const {
   const Lock lock(mutex_);
-  if (starting_ == nullptr || starting_->load.is_settled()) return std::nullopt;
-  return starting_->load;
+  if (starting_ == nullptr) return std::nullopt;
+  const LoadState& load = starting_->load;
+  if (load.is_settled() && load.thrown == nullptr) return std::nullopt;
+  return load;
 }
 
 void ModelPool::stop_loading() {
@@ -401,7 +414,8 @@ void ModelPool::give_up(Instance& instance, ApiError error) {
 }
 
 void ModelPool::fail(Instance& instance, ApiError error, std::exception_ptr thrown) {
-  log_warn("{}", error.message);
+  if (&instance != starting_.get())
+    log_warn("{}", error.message);  // else whoever started it says so
   Model& model = *instance.model;
   ++model.counters.num_failed_loads;
   model.failed_at = Clock::now();

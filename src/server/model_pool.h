@@ -64,13 +64,15 @@ class ModelPool {
   /// load that is under way is given up. None where there is nothing to wait for.
   Result<std::optional<ModelWatch>> unload(const std::string& name, bool force);
 
-  /// Every model, those of the directory as they are there now.
+  /// Every model that is known.
+  std::vector<ModelStatus> statuses();
+  /// Likewise, once the directory has been read again.
   std::vector<ModelStatus> list();
   /// One of them; 404 where it is not there.
   Result<ModelStatus> status(const std::string& name);
   /// What the model's files tell; none where they are wrong.
   std::optional<ModelSummary> summarize(const std::string& name);
-  /// The load that start() began, until it has ended.
+  /// The load that start() began, unless it has succeeded or was given up.
   std::optional<LoadState> starting() const;
 
   /// Ends the load that is under way, and refuses others: the server is to end.

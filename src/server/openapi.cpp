@@ -4,6 +4,7 @@
 #include "server/api/completion_request.h"
 #include "server/api/embedding_request.h"
 #include "server/api/messages_request.h"
+#include "server/api/model_request_fields.h"
 #include "server/api/responses_request.h"
 #include "server/api/text_requests.h"
 
@@ -178,6 +179,80 @@ Json response_schema() {
   );
 }
 
+const Json kModelState = {{"enum", {"available", "loading", "ready", "unloading", "failed"}}};
+
+/// A model as administrators see it.
+Json model_state_schema() {
+  return whole_object(
+      {{"id", kText},
+       {"names", array_of(kText)},
+       {"state", kModelState},
+       {"progress", or_null(kNumber)},
+       {"error", or_null(kText)},
+       {"memory_bytes", kInteger},
+       {"running_requests", kInteger},
+       {"last_used", or_null(kInteger)},
+       {"loads", kInteger},
+       {"failed_loads", kInteger},
+       {"unloads", kInteger},
+       {"architecture", or_null(kText)},
+       {"format", or_null(kText)},
+       {"bits", or_null(kNumber)},
+       {"max_model_len", or_null(kInteger)},
+       {"backend", or_null(kText)}}
+  );
+}
+
+/// How far a load is; its memory and time once the model is ready.
+Json load_progress_schema() {
+  Json schema = whole_object(
+      {{"model", kText},
+       {"state", kModelState},
+       {"progress", kNumber},
+       {"done_bytes", kInteger},
+       {"total_bytes", kInteger}}
+  );
+  schema["properties"]["memory_bytes"] = kInteger;
+  schema["properties"]["load_seconds"] = kNumber;
+  return schema;
+}
+
+Json cache_state_schema() {
+  const Json tier = whole_object(
+      {{"pages", kInteger},
+       {"bytes", kInteger},
+       {"capacity_bytes", kInteger},
+       {"hits", kInteger},
+       {"dropped", kInteger},
+       {"failed", kInteger}}
+  );
+  return whole_object(
+      {{"model", kText},
+       {"cache_type", kText},
+       {"bytes", kInteger},
+       {"pages", kInteger},
+       {"used_pages", kInteger},
+       {"cached_pages", kInteger},
+       {"prompt_tokens", kInteger},
+       {"cached_tokens", kInteger},
+       {"hit_rate", kNumber},
+       {"preemptions", kInteger},
+       {"host", tier},
+       {"disk", tier}}
+  );
+}
+
+Json list_of(const char* item) {
+  return whole_object({{"object", {{"const", "list"}}}, {"data", array_of(ref(item))}});
+}
+
+Json ready_schema() {
+  Json schema =
+      whole_object({{"ready", kBool}, {"state", {{"enum", {"ready", "loading", "failed"}}}}});
+  schema["properties"]["progress"] = kNumber;
+  return schema;
+}
+
 Json component_schemas() {
   return {
       {"ChatRequest", object_schema(chat_request_fields())},
@@ -213,10 +288,18 @@ Json component_schemas() {
                      {"created", kInteger},
                      {"owned_by", kText},
                      {"root", kText},
-                     {"max_model_len", kInteger}}
+                     {"max_model_len", or_null(kInteger)},
+                     {"state", kModelState}}
                 )},
-      {"ModelList",
-       whole_object({{"object", {{"const", "list"}}}, {"data", array_of(ref("Model"))}})},
+      {"ModelList", list_of("Model")},
+      {"LoadModelRequest", object_schema(load_model_request_fields())},
+      {"UnloadModelRequest", object_schema(unload_model_request_fields())},
+      {"LoadProgress", load_progress_schema()},
+      {"UnloadedModel", whole_object({{"model", kText}, {"state", kModelState}})},
+      {"ModelState", model_state_schema()},
+      {"ModelStateList", list_of("ModelState")},
+      {"CacheState", cache_state_schema()},
+      {"CacheStateList", list_of("CacheState")},
       {"Tokens", whole_object(
                      {{"count", kInteger},
                       {"max_model_len", kInteger},
@@ -225,7 +308,7 @@ Json component_schemas() {
                  )},
       {"Prompt", whole_object({{"prompt", kText}})},
       {"Health", whole_object({{"status", {{"enum", {"ok", "failed"}}}}, {"live", kBool}})},
-      {"Ready", whole_object({{"ready", kBool}})},
+      {"Ready", ready_schema()},
       {"Error", whole_object(
                     {{"error", whole_object(
                                    {{"message", kText},
@@ -260,6 +343,14 @@ constexpr Operation kOperations[] = {
      "ResponsesRequest", "Response", true},
     {"get", "/v1/models", "Lists what is served.", nullptr, "ModelList", false},
     {"get", "/v1/models/{id}", "Describes one model.", nullptr, "Model", false},
+    {"get", "/v1/model/list", "Tells administrators about every model.", nullptr, "ModelStateList",
+     false},
+    {"post", "/v1/model/load", "Loads a model, for administrators.", "LoadModelRequest",
+     "LoadProgress", true},
+    {"post", "/v1/model/unload", "Unloads a model, for administrators.", "UnloadModelRequest",
+     "UnloadedModel", false},
+    {"get", "/v1/cache", "Tells administrators about the caches.", nullptr, "CacheStateList", false
+    },
     {"post", "/tokenize", "Gives the tokens of a text or a conversation.", "TokenizeRequest",
      "Tokens", false},
     {"post", "/detokenize", "Gives the text of tokens.", "DetokenizeRequest", "Prompt", false},

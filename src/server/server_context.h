@@ -2,31 +2,32 @@
 // of it.
 #pragma once
 
-#include "base/result.h"
+#include "server/model_pool.h"
 #include "trellis/engine.h"
 
+#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace trellis::server {
 
 struct ServerContext {
-  Engine& engine;                        // outlives the routes
-  std::vector<std::string> model_names;  // by which clients may call the model; at least one, the
-                                         // first is its own
-  int64_t created = 0;                   // when it was loaded: seconds since 1970
-  std::string version;                   // of the program
-  Pooling pooling = Pooling::kMean;      // of embeddings, where a request names none
+  ModelPool& models;                            // outlives the routes, and what they answer
+  int64_t created = 0;                          // when the server was started: seconds since 1970
+  std::string version;                          // of the program
+  Pooling pooling = Pooling::kMean;             // of embeddings, where a request names none
+  std::chrono::milliseconds load_wait{600000};  // of a request, for its model
 };
 
-/// The name to answer under: the client's, or the model's own. 404 for one that is not served.
-Result<std::string> model_name_for(
-    const ServerContext& context, const std::optional<std::string>& requested
-);
+/// What an endpoint that needs a model works with.
+struct ModelContext {
+  const ServerContext& server;
+  Engine& engine;
+  std::string own_name;  // of the model
+  std::string name;      // by which the client calls it, and to answer under
+};
 
 /// Differs where answers to the same seed may: OpenAI's system_fingerprint.
-std::string system_fingerprint(const ServerContext& context);
+std::string system_fingerprint(const ModelContext& model);
 
 }  // namespace trellis::server

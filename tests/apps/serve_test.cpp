@@ -60,6 +60,54 @@ TEST(Serve, EndsAtOnceOnASecondSignal) {
   EXPECT_EQ(program.wait(), 130);
 }
 
+TEST(Serve, HasTheModelsOfADirectory) {
+  const TemporaryDirectory folder;
+  const auto copy = std::filesystem::copy_options::recursive;
+  std::filesystem::copy(kTinyModel, folder.path() / "plain", copy);
+  std::filesystem::copy(kTinyExl3Model, folder.path() / "quantized", copy);
+  ServerProgram program(
+      {"--models-dir", folder.path().string(), "--backend", "cpu", "--context", "256",
+       "--default-model", "quantized"}
+  );
+  const auto complete = [&](const std::string& model) {
+    return exchange(
+        program.port(),
+        server::post("/v1/completions", R"({"prompt": "a", "max_tokens": 1)" + model + "}")
+    );
+  };
+
+  EXPECT_THAT(program.first_line(), HasSubstr(folder.path().string() + " at http://127.0.0.1:"));
+  EXPECT_EQ(exchange(program.port(), get("/ready")).status, 200);
+  EXPECT_THAT(complete("").body, HasSubstr("\"model\":\"quantized\""));
+  EXPECT_THAT(complete(R"(, "model": "plain")").body, HasSubstr("\"model\":\"plain\""));
+  EXPECT_EQ(complete(R"(, "model": "other")").status, 404);
+  program.signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST(Serve, EndsWithZeroOnSigtermDuringALoad) {
+  ServerProgram program({"--models-dir", TRELLIS_SOURCE_DIR "/models", "--backend", "cpu"});
+  RawClient waiting(program.port());
+  waiting.send(server::post("/v1/model/load", R"({"model": "demo-25m-exl3-4.0bpw"})"));
+  EXPECT_THAT(waiting.read_through("\n\n"), HasSubstr("\"state\":\""));
+
+  program.signal(SIGTERM);
+
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST(Serve, EndsWhereItsModelCannotBeLoaded) {
+  const ModelCopy broken;
+  broken.truncate_weights(1000);
+
+  const ProgramResult result =
+      run_program({"serve", "-m", broken.path(), "--port", "0", "--backend", "cpu"});
+
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("model.safetensors"));
+  EXPECT_EQ(result.out, "");
+}
+
 class ServeFiles : public testing::Test {
  protected:
   std::string write(const char* name, const std::string& text) const {
@@ -145,6 +193,35 @@ TEST(Serve, PrintsThePlanOfMemory) {
   EXPECT_THAT(result.out, HasSubstr("for 2048 tokens in q8, of which one answer has at most 512"));
   EXPECT_THAT(result.out, HasSubstr("weights      "));
   EXPECT_THAT(result.out, testing::Not(HasSubstr("host cache")));
+}
+
+TEST(Serve, PrintsThePlanOfEachModel) {
+  const TemporaryDirectory folder;
+  std::filesystem::copy(
+      kTinyModel, folder.path() / "good", std::filesystem::copy_options::recursive
+  );
+  std::filesystem::create_directories(folder.path() / "bad");
+  folder.write("bad/config.json", "{}");
+
+  const ProgramResult result =
+      run_program({"serve", "--models-dir", folder.path().string(), "--backend", "cpu", "--dry-run"}
+      );
+
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("bad\ncannot be served: "));
+  EXPECT_THAT(result.out, HasSubstr("good\nweights      "));
+  expect_failure(
+      run_program({"serve", "--models-dir", "/no/such/models"}), 1,
+      HasSubstr("--models-dir /no/such/models: cannot be read")
+  );
+  expect_failure(
+      run_program({"serve", "--models-dir", folder.path().string(), "--default-model", "x"}), 1,
+      HasSubstr("--default-model x: there is no such model")
+  );
+  expect_failure(
+      run_program({"serve", "--models-dir", folder.path().string(), "--model-name", "x"}), 2,
+      HasSubstr("--model-name names the model of --model")
+  );
 }
 
 TEST(Serve, PlansTheTiersBehindTheCache) {

@@ -41,7 +41,18 @@ class TestServer {
       : TestServer(std::shared_ptr<Engine>(&engine, [](Engine*) {})) {}
   explicit TestServer(std::shared_ptr<Engine> engine)
       : engine_(std::move(engine)),
-        context_{*engine_, {"tiny", "tiny-alias"}, 1700000000, "1.2.3"},
+        loader_(make_model_loader()),
+        models_({}, *loader_),
+        context_{models_, 1700000000, "1.2.3"},
+        routes_(make_routes(context_)) {
+    models_.add({"tiny", "tiny-alias"}, "", engine_);
+  }
+
+  /// Of several models.
+  explicit TestServer(ModelPoolOptions options)
+      : loader_(make_model_loader()),
+        models_(std::move(options), *loader_),
+        context_{models_, 1700000000, "1.2.3"},
         routes_(make_routes(context_)) {}
 
   Outcome call(const std::string& method, const std::string& path, const std::string& body = "") {
@@ -66,6 +77,12 @@ class TestServer {
     // wake() may come once more after the end of what it belongs to.
     const auto ready = std::make_shared<std::counting_semaphore<>>(0);
     const auto wake = [ready] { ready->release(); };
+    if (auto* waiting = std::get_if<std::unique_ptr<PendingOutcome>>(&outcome)) {
+      (*waiting)->on_ready(wake);
+      while (!(*waiting)->is_ready() && ready->try_acquire_until((*waiting)->deadline())) {
+      }
+      return wait_for((*waiting)->begin());
+    }
     Answer answer;
     if (auto* pending = std::get_if<std::unique_ptr<PendingReply>>(&outcome)) {
       (*pending)->on_ready(wake);
@@ -106,10 +123,13 @@ class TestServer {
   }
 
   Engine& engine() { return *engine_; }
+  ModelPool& models() { return models_; }
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
-  std::shared_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;  // null: of several models
+  std::unique_ptr<ModelLoader> loader_;
+  ModelPool models_;
   ServerContext context_;
   std::vector<Route> routes_;
 };

@@ -107,7 +107,7 @@ TEST_F(EmbeddingsTest, ArePooledAsAsked) {
 }
 
 TEST_F(EmbeddingsTest, ArePooledAsTheServerSaysWhereNothingIsAsked) {
-  ServerContext context{server_->engine(), {"tiny"}, 0, "1", Pooling::kLast};
+  ServerContext context{server_->models(), 0, "1", Pooling::kLast};
   ApiRequest request;
   request.body = Json{{"input", "Two and two are four"}}.dump();
   std::vector<float> found;

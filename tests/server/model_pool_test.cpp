@@ -394,6 +394,16 @@ TEST_F(ModelPoolTest, TellsOfTheLoadAtItsStart) {
   EXPECT_EQ(pool.status("a").value().num_uses, 0);
 }
 
+TEST_F(ModelPoolTest, ALoadAtTheStartThatFailsStaysToBeSeen) {
+  loader_.fail("a", "no luck");
+  ModelPool pool(options(), loader_);
+  ModelWatch watch = pool.start("a").value();
+
+  EXPECT_THROW(std::rethrow_exception(wait_settled(watch).thrown), UserError);
+  ASSERT_TRUE(pool.starting().has_value());
+  EXPECT_EQ(pool.starting()->state, ModelState::kFailed);
+}
+
 TEST_F(ModelPoolTest, ManyThreadsUseAndUnloadAtOnce) {
   ModelPoolOptions small = options();
   small.memory_bytes = 25;

@@ -83,7 +83,7 @@ TEST_F(RoutesTest, TokenizesAConversationAsTheModelSeesIt) {
 
 TEST_F(RoutesTest, IsHealthyAndReady) {
   EXPECT_EQ(server_->get("/health").json(), Json::parse(R"({"status": "ok", "live": true})"));
-  EXPECT_EQ(server_->get("/ready").json(), Json::parse(R"({"ready": true})"));
+  EXPECT_EQ(server_->get("/ready").json(), Json::parse(R"({"ready": true, "state": "ready"})"));
 }
 
 TEST_F(RoutesTest, MetricsCountWhatWasDone) {

@@ -5,6 +5,7 @@
 #include "server/api/completion_request.h"
 #include "server/api/embedding_request.h"
 #include "server/api/messages_request.h"
+#include "server/api/model_request_fields.h"
 #include "server/api/responses_request.h"
 #include "server/api/text_requests.h"
 #include "server/api_harness.h"
@@ -43,6 +44,9 @@ std::vector<Endpoint> endpoints() {
       {"/tokenize", object_schema(tokenize_request_fields()), {{"prompt", "hi"}}},
       {"/detokenize", object_schema(detokenize_request_fields()), {{"tokens", Json::array({7})}}},
       {"/apply-template", object_schema(apply_template_request_fields()), {{"messages", messages}}},
+      {"/v1/model/load",
+       object_schema(load_model_request_fields()),
+       {{"model", "tiny"}, {"stream", false}}},
   };
 }
 

@@ -12,11 +12,11 @@ std::string random_id(const char* id_prefix) {
   return id;
 }
 
-AnswerHead make_head(const ServerContext& context, const char* id_prefix, std::string model) {
+AnswerHead make_head(const ModelContext& model, const char* id_prefix) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return {
       random_id(id_prefix), std::chrono::duration_cast<std::chrono::seconds>(now).count(),
-      std::move(model), system_fingerprint(context)
+      model.name, system_fingerprint(model)
   };
 }
 

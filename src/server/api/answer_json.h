@@ -18,7 +18,7 @@ struct AnswerHead {
 };
 
 /// id_prefix: e.g. "chatcmpl-"; 128 random bits follow.
-AnswerHead make_head(const ServerContext& context, const char* id_prefix, std::string model);
+AnswerHead make_head(const ModelContext& model, const char* id_prefix);
 
 /// {"id", "object", "created", "model", "system_fingerprint"}
 OrderedJson head_json(const AnswerHead& head, const char* object);

@@ -31,7 +31,7 @@ Field<E> word_field(const char* name, const char* first, const char* second, Tak
 Fields<E> make_fields() {
   const Fields<Request> r = {salt_field(), priority_field()};
   return Fields<E>{
-             model_field(&E::model),
+             model_field<E>(),
              required(value_field(
                  "input", &E::inputs, text_inputs_schema(kMostEmbeddings),
                  [](const Json& value, const std::string& path) {

@@ -9,7 +9,6 @@ namespace trellis::server {
 inline constexpr size_t kMostEmbeddings = 2048;  // of one HTTP request
 
 struct EmbeddingRequest {
-  std::optional<std::string> model;
   std::vector<TextOrIds> inputs;
   bool as_base64 = false;
   std::optional<int64_t> dimensions;  // so many of the first numbers; none: all

@@ -59,7 +59,7 @@ Fields<G> make_fields() {
       ),
   };
   Fields<G> fields = fields_within(&G::sampling, sampling_fields()) + fields_within(&G::request, r);
-  fields.push_back(model_field(&G::model));
+  fields.push_back(model_field<G>());
   fields.push_back(integer_field("n", &G::num_choices, 1, kMostChoices));
   fields.push_back(bool_field("stream", &G::stream));
   fields.push_back(

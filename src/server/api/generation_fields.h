@@ -20,7 +20,6 @@ struct StreamOptions {
 };
 
 struct GenerationFields {
-  std::optional<std::string> model;  // as the client calls it; none: the one that is loaded
   SamplingFields sampling;
   Request request;            // all but its prompt and its sampling
   std::string grammar_field;  // by which the client asked for request.grammar, if it did
@@ -32,13 +31,16 @@ struct GenerationFields {
 /// What all endpoints in OpenAI's style share. Logprobs differ and are not among them.
 const Fields<GenerationFields>& generation_fields();
 
-/// The name of the model.
+/// The name of the model, which was read before all else (model_request.h).
 template <typename T>
-Field<T> model_field(std::optional<std::string> T::* member) {
-  return string_field(
-      "model", member, kMostNameCharacters,
-      {{"description", "One of /v1/models; absent: the first."}}
-  );
+Field<T> model_field() {
+  return {
+      "model",
+      {{"type", "string"},
+       {"maxLength", kMostNameCharacters},
+       {"description", "One of /v1/models; absent or empty: the server's default."}},
+      [](const Json&, const std::string&, T&) { return std::nullopt; }
+  };
 }
 
 /// "stop" and its like: a string or an array of strings.

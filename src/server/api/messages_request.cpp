@@ -171,7 +171,7 @@ Fields<M> make_fields(bool max_tokens_is_required) {
   const Fields<Request> of_request = {limit, stop_field("stop_sequences"), banned_strings_field()};
   Fields<G> generation =
       fields_within(&G::sampling, sampling_fields()) + fields_within(&G::request, of_request);
-  generation.push_back(model_field(&G::model));
+  generation.push_back(model_field<G>());
   generation.push_back(bool_field("stream", &G::stream));
 
   Fields<M> fields = fields_within(&M::generation, generation);

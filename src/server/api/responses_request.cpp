@@ -123,7 +123,7 @@ Fields<R> make_fields() {
   };
   Fields<G> generation =
       fields_within(&G::sampling, sampling_fields()) + fields_within(&G::request, of_request);
-  generation.push_back(model_field(&G::model));
+  generation.push_back(model_field<G>());
   generation.push_back(bool_field("stream", &G::stream));
 
   Fields<R> fields = fields_within(&R::generation, generation);

@@ -16,7 +16,7 @@ Fields<TokenizeRequest> make_tokenize_fields() {
   using T = TokenizeRequest;
   Fields<T> fields = fields_within(&T::chat, template_fields());
   for (Field<T>& field : fields) field.is_required = false;
-  fields.push_back(model_field(&T::model));
+  fields.push_back(model_field<T>());
   fields =
       fields + with_aliases(string_field("prompt", &T::prompt, kMostTextCharacters), {"content"});
   fields.push_back(bool_field("add_special_tokens", &T::add_special_tokens));
@@ -34,7 +34,7 @@ const Fields<TokenizeRequest>& tokenize_request_fields() {
 const Fields<DetokenizeRequest>& detokenize_request_fields() {
   using T = DetokenizeRequest;
   static const Fields<T> fields = {
-      model_field(&T::model),
+      model_field<T>(),
       required(ids_field("tokens", &T::tokens)),
       bool_field("skip_special_tokens", &T::skip_special_tokens),
   };
@@ -44,7 +44,7 @@ const Fields<DetokenizeRequest>& detokenize_request_fields() {
 const Fields<ApplyTemplateRequest>& apply_template_request_fields() {
   using T = ApplyTemplateRequest;
   static const Fields<T> fields =
-      Fields<T>{model_field(&T::model)} + fields_within(&T::chat, template_fields());
+      Fields<T>{model_field<T>()} + fields_within(&T::chat, template_fields());
   return fields;
 }
 

@@ -17,7 +17,6 @@ struct TemplateInput {
 
 /// A text, or a conversation.
 struct TokenizeRequest {
-  std::optional<std::string> model;
   std::optional<std::string> prompt;
   TemplateInput chat;  // no messages: the prompt counts
   bool add_special_tokens = true;
@@ -25,13 +24,11 @@ struct TokenizeRequest {
 };
 
 struct DetokenizeRequest {
-  std::optional<std::string> model;
   std::vector<int32_t> tokens;
   bool skip_special_tokens = false;
 };
 
 struct ApplyTemplateRequest {
-  std::optional<std::string> model;
   TemplateInput chat;
 };
 

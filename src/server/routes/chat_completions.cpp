@@ -131,15 +131,11 @@ class ChatFormat final : public ChunkFormat {
 
 }  // namespace
 
-Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest& request) {
-  Engine& engine = context.engine;
-  const Result<RequestBody> body = parse_body(request);
-  if (!body.ok()) return body.error();
-  const Result<ChatRequest> chat = read_chat_request(body.value(), engine.default_sampling());
+Result<Outcome> chat_completions(const ModelContext& model, const RequestBody& body) {
+  Engine& engine = model.engine;
+  const Result<ChatRequest> chat = read_chat_request(body, engine.default_sampling());
   if (!chat.ok()) return chat.error();
   const GenerationFields& generation = chat.value().generation;
-  const Result<std::string> model = model_name_for(context, generation.model);
-  if (!model.ok()) return model.error();
   Result<DialogRequest> dialog = make_dialog_request(
       engine, chat.value().prompt, chat.value().toolbox, chat.value().reasoning, generation
   );
@@ -152,8 +148,7 @@ Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest&
   return generated_reply(
       std::move(answers).value(), static_cast<size_t>(generation.num_choices), generation.stream,
       std::make_unique<ChatFormat>(
-          make_head(context, "chatcmpl-", model.value()), engine.tokenizer(), chat.value(),
-          dialog.value().shape
+          make_head(model, "chatcmpl-"), engine.tokenizer(), chat.value(), dialog.value().shape
       )
   );
 }

@@ -108,15 +108,11 @@ std::string prompt_text(const Tokenizer& tokenizer, const TextOrIds& prompt) {
 
 }  // namespace
 
-Result<Outcome> completions(const ServerContext& context, const ApiRequest& request) {
-  Engine& engine = context.engine;
-  const Result<RequestBody> body = parse_body(request);
-  if (!body.ok()) return body.error();
-  const auto parsed = read_completion_request(body.value(), engine.default_sampling());
+Result<Outcome> completions(const ModelContext& model, const RequestBody& body) {
+  Engine& engine = model.engine;
+  const auto parsed = read_completion_request(body, engine.default_sampling());
   if (!parsed.ok()) return parsed.error();
   const CompletionRequest& completion = parsed.value();
-  const Result<std::string> model = model_name_for(context, completion.generation.model);
-  if (!model.ok()) return model.error();
 
   std::vector<Request> requests;
   std::vector<Echo> echoes;
@@ -138,8 +134,7 @@ Result<Outcome> completions(const ServerContext& context, const ApiRequest& requ
       std::move(answers).value(), static_cast<size_t>(completion.generation.num_choices),
       completion.generation.stream,
       std::make_unique<CompletionFormat>(
-          make_head(context, "cmpl-", model.value()), engine.tokenizer(), completion,
-          std::move(echoes)
+          make_head(model, "cmpl-"), engine.tokenizer(), completion, std::move(echoes)
       )
   );
 }

@@ -56,15 +56,11 @@ std::string list_of(
 
 }  // namespace
 
-Result<Outcome> embeddings(const ServerContext& context, const ApiRequest& request) {
-  Engine& engine = context.engine;
-  const Result<RequestBody> body = parse_body(request);
-  if (!body.ok()) return body.error();
-  auto parsed = read_embedding_request(body.value().json);
+Result<Outcome> embeddings(const ModelContext& model, const RequestBody& body) {
+  Engine& engine = model.engine;
+  auto parsed = read_embedding_request(body.json);
   if (!parsed.ok()) return parsed.error();
   EmbeddingRequest asked = std::move(parsed).value();
-  const Result<std::string> model = model_name_for(context, asked.model);
-  if (!model.ok()) return model.error();
   const int64_t most = engine.info().hidden_size;
   if (asked.dimensions.value_or(0) > most) {
     return invalid_value(
@@ -81,13 +77,13 @@ Result<Outcome> embeddings(const ServerContext& context, const ApiRequest& reque
     if (!ids.ok()) return ids.error();
     Request& one = requests.emplace_back(asked.request);
     one.prompt_ids = std::move(ids).value();
-    one.pooling = asked.pooling.value_or(context.pooling);
+    one.pooling = asked.pooling.value_or(model.server.pooling);
   }
   asked.inputs.clear();
   auto reply = EmbeddingReply::submit(
       engine, std::move(requests),
-      [model = model.value(), asked](const auto& embeddings, const AnswerFigures& figures) {
-        return list_of(embeddings, model, asked, figures);
+      [name = model.name, asked](const auto& embeddings, const AnswerFigures& figures) {
+        return list_of(embeddings, name, asked, figures);
       }
   );
   if (!reply.ok()) return reply.error();

@@ -8,19 +8,29 @@
 
 namespace trellis::server {
 
-Result<Outcome> chat_completions(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> completions(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> messages(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> count_message_tokens(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> responses(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> embeddings(const ServerContext& context, const ApiRequest& request);
+// Of a model, which is loaded when they are called.
+Result<Outcome> chat_completions(const ModelContext& model, const RequestBody& body);
+Result<Outcome> completions(const ModelContext& model, const RequestBody& body);
+Result<Outcome> messages(const ModelContext& model, const RequestBody& body);
+Result<Outcome> count_message_tokens(const ModelContext& model, const RequestBody& body);
+Result<Outcome> responses(const ModelContext& model, const RequestBody& body);
+Result<Outcome> embeddings(const ModelContext& model, const RequestBody& body);
+Result<Outcome> tokenize(const ModelContext& model, const RequestBody& body);
+Result<Outcome> detokenize(const ModelContext& model, const RequestBody& body);
+Result<Outcome> apply_template(const ModelContext& model, const RequestBody& body);
+
+/// The error as Anthropic's clients look for it: OpenAI's with one thing more.
+Reply messages_error(const ApiError& error);
+
+// Of the server.
 Result<Outcome> list_models(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> retrieve_model(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> tokenize(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> detokenize(const ServerContext& context, const ApiRequest& request);
-Result<Outcome> apply_template(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> health(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> ready(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> load_model(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> unload_model(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> list_model_states(const ServerContext& context, const ApiRequest& request);
+Result<Outcome> cache(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> metrics(const ServerContext& context, const ApiRequest& request);
 Result<Outcome> openapi(const ServerContext& context, const ApiRequest& request);
 

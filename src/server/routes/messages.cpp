@@ -18,13 +18,6 @@ std::string messages_error_body(const ApiError& error) {
   return to_text(document);
 }
 
-Outcome messages_error(const ApiError& error) {
-  Reply reply;
-  reply.status = error.status;
-  reply.body = messages_error_body(error);
-  return reply;
-}
-
 /// One server-sent event with a name, which is its type.
 std::string named_event(const OrderedJson& json) {
   return "event: " + json["type"].get<std::string>() + "\n" + sse_event(to_text(json));
@@ -194,51 +187,45 @@ class MessagesFormat final : public ReplyFormat {
   OrderedJson stop_;
 };
 
-/// A request whose model is served here.
-struct Prepared {
-  DialogRequest dialog;
-  std::string model;
-};
-
-Result<Prepared> prepare(
-    const ServerContext& context, const ApiRequest& request, const Fields<MessagesRequest>& fields
+Result<DialogRequest> prepare(
+    const Engine& engine, const RequestBody& body, const Fields<MessagesRequest>& fields
 ) {
-  const Result<RequestBody> body = parse_body(request);
-  if (!body.ok()) return body.error();
-  const auto parsed =
-      read_messages_request(body.value(), fields, context.engine.default_sampling());
+  const auto parsed = read_messages_request(body, fields, engine.default_sampling());
   if (!parsed.ok()) return parsed.error();
-  const Result<std::string> model = model_name_for(context, parsed.value().generation.model);
-  if (!model.ok()) return model.error();
   const MessagesRequest& message = parsed.value();
-  Result<DialogRequest> dialog = make_dialog_request(
-      context.engine, message.prompt, message.toolbox, message.reasoning, message.generation
+  return make_dialog_request(
+      engine, message.prompt, message.toolbox, message.reasoning, message.generation
   );
-  if (!dialog.ok()) return dialog.error();
-  return Prepared{std::move(dialog).value(), model.value()};
 }
 
 }  // namespace
 
-Result<Outcome> messages(const ServerContext& context, const ApiRequest& request) {
-  Result<Prepared> prepared = prepare(context, request, messages_request_fields());
-  if (!prepared.ok()) return messages_error(prepared.error());
-  DialogRequest& dialog = prepared.value().dialog;
+Reply messages_error(const ApiError& error) {
+  Reply reply;
+  reply.status = error.status;
+  reply.body = messages_error_body(error);
+  return reply;
+}
+
+Result<Outcome> messages(const ModelContext& model, const RequestBody& body) {
+  Result<DialogRequest> prepared = prepare(model.engine, body, messages_request_fields());
+  if (!prepared.ok()) return prepared.error();
+  DialogRequest& dialog = prepared.value();
   auto answers = AnswerSet::submit(
-      context.engine, dialog.requests(), "messages", dialog.generation.grammar_field
+      model.engine, dialog.requests(), "messages", dialog.generation.grammar_field
   );
-  if (!answers.ok()) return messages_error(answers.error());
+  if (!answers.ok()) return answers.error();
   return generated_reply(
       std::move(answers).value(), 1, dialog.generation.stream,
-      std::make_unique<MessagesFormat>(random_id("msg_"), prepared.value().model, dialog.shape)
+      std::make_unique<MessagesFormat>(random_id("msg_"), model.name, dialog.shape)
   );
 }
 
-Result<Outcome> count_message_tokens(const ServerContext& context, const ApiRequest& request) {
-  const Result<Prepared> prepared = prepare(context, request, count_tokens_request_fields());
-  if (!prepared.ok()) return messages_error(prepared.error());
+Result<Outcome> count_message_tokens(const ModelContext& model, const RequestBody& body) {
+  const auto prepared = prepare(model.engine, body, count_tokens_request_fields());
+  if (!prepared.ok()) return prepared.error();
   Reply reply;
-  reply.body = to_text({{"input_tokens", prepared.value().dialog.prompt_ids.size()}});
+  reply.body = to_text({{"input_tokens", prepared.value().prompt_ids.size()}});
   return Outcome(std::move(reply));
 }
 

@@ -7,14 +7,23 @@ namespace {
 
 constexpr std::string_view kPath = "/v1/models/";
 
-OrderedJson model_json(const ServerContext& context, const std::string& name) {
+OrderedJson model_json(
+    const ServerContext& context, const ModelStatus& model, const std::string& name
+) {
+  OrderedJson context_tokens;  // null: its files are wrong
+  if (model.info) {
+    context_tokens = model.info->context_tokens;
+  } else if (const auto summary = context.models.summarize(model.names.front())) {
+    context_tokens = summary->context_tokens;
+  }
   return {
       {"id", name},
       {"object", "model"},
       {"created", context.created},
       {"owned_by", "trellis"},
-      {"root", context.model_names.front()},
-      {"max_model_len", context.engine.info().context_tokens}
+      {"root", model.names.front()},
+      {"max_model_len", std::move(context_tokens)},
+      {"state", model_state_name(model.load.state)}
   };
 }
 
@@ -22,8 +31,10 @@ OrderedJson model_json(const ServerContext& context, const std::string& name) {
 
 Result<Outcome> list_models(const ServerContext& context, const ApiRequest&) {
   OrderedJson document = {{"object", "list"}, {"data", OrderedJson::array()}};
-  for (const std::string& name : context.model_names) {
-    document["data"].push_back(model_json(context, name));
+  for (const ModelStatus& model : context.models.list()) {
+    for (const std::string& name : model.names) {
+      document["data"].push_back(model_json(context, model, name));
+    }
   }
   Reply reply;
   reply.body = to_text(document);
@@ -31,10 +42,11 @@ Result<Outcome> list_models(const ServerContext& context, const ApiRequest&) {
 }
 
 Result<Outcome> retrieve_model(const ServerContext& context, const ApiRequest& request) {
-  const auto name = model_name_for(context, request.path.substr(kPath.size()));
-  if (!name.ok()) return name.error();
+  const std::string name = request.path.substr(kPath.size());
+  const Result<ModelStatus> model = context.models.status(name);
+  if (!model.ok()) return model.error();
   Reply reply;
-  reply.body = to_text(model_json(context, name.value()));
+  reply.body = to_text(model_json(context, model.value(), name));
   return Outcome(std::move(reply));
 }
 

@@ -298,15 +298,11 @@ class ResponsesFormat final : public ReplyFormat {
 
 }  // namespace
 
-Result<Outcome> responses(const ServerContext& context, const ApiRequest& request) {
-  Engine& engine = context.engine;
-  const Result<RequestBody> body = parse_body(request);
-  if (!body.ok()) return body.error();
-  const auto parsed = read_responses_request(body.value(), engine.default_sampling());
+Result<Outcome> responses(const ModelContext& model, const RequestBody& body) {
+  Engine& engine = model.engine;
+  const auto parsed = read_responses_request(body, engine.default_sampling());
   if (!parsed.ok()) return parsed.error();
   const GenerationFields& generation = parsed.value().generation;
-  const Result<std::string> model = model_name_for(context, generation.model);
-  if (!model.ok()) return model.error();
   Result<DialogRequest> dialog = make_dialog_request(
       engine, parsed.value().prompt, parsed.value().toolbox, parsed.value().reasoning, generation
   );
@@ -322,8 +318,7 @@ Result<Outcome> responses(const ServerContext& context, const ApiRequest& reques
   return generated_reply(
       std::move(answers).value(), 1, generation.stream,
       std::make_unique<ResponsesFormat>(
-          make_head(context, "resp_", model.value()), engine.tokenizer(), parsed.value(),
-          dialog.value().shape
+          make_head(model, "resp_"), engine.tokenizer(), parsed.value(), dialog.value().shape
       )
   );
 }

@@ -10,21 +10,14 @@
 namespace trellis::server {
 namespace {
 
-/// The body as a T whose model is served here.
 template <typename T>
-Result<T> read_body(
-    const ServerContext& context, const ApiRequest& request, const Fields<T>& fields
-) {
-  const Result<RequestBody> body = parse_body(request);
-  if (!body.ok()) return body.error();
+Result<T> read_body(const RequestBody& body, const Fields<T>& fields) {
   T parsed;
-  if (auto error = read_fields(body.value().json, "", fields, parsed)) return *error;
+  if (auto error = read_fields(body.json, "", fields, parsed)) return *error;
   if constexpr (requires { parsed.chat; }) {
     Toolbox& toolbox = parsed.chat.toolbox;
-    if (auto error = complete(toolbox, ToolShape::kInFunction, body.value().text)) return *error;
+    if (auto error = complete(toolbox, ToolShape::kInFunction, body.text)) return *error;
   }
-  const Result<std::string> model = model_name_for(context, parsed.model);
-  if (!model.ok()) return model.error();
   return parsed;
 }
 
@@ -57,39 +50,39 @@ Result<std::vector<int32_t>> ids_of(const Engine& engine, const TokenizeRequest&
 
 }  // namespace
 
-Result<Outcome> tokenize(const ServerContext& context, const ApiRequest& request) {
-  const auto parsed = read_body(context, request, tokenize_request_fields());
+Result<Outcome> tokenize(const ModelContext& model, const RequestBody& body) {
+  const auto parsed = read_body(body, tokenize_request_fields());
   if (!parsed.ok()) return parsed.error();
-  const auto ids = ids_of(context.engine, parsed.value());
+  const auto ids = ids_of(model.engine, parsed.value());
   if (!ids.ok()) return ids.error();
   OrderedJson document = {
       {"count", ids.value().size()},
-      {"max_model_len", context.engine.info().context_tokens},
+      {"max_model_len", model.engine.info().context_tokens},
       {"tokens", ids.value()},
       {"token_strs", nullptr}
   };
   if (parsed.value().return_token_strs) {
     document["token_strs"] = OrderedJson::array();
     for (const int32_t id : ids.value()) {
-      document["token_strs"].push_back(token_bytes(context.engine.tokenizer(), id));
+      document["token_strs"].push_back(token_bytes(model.engine.tokenizer(), id));
     }
   }
   return json_reply(document);
 }
 
-Result<Outcome> detokenize(const ServerContext& context, const ApiRequest& request) {
-  const auto parsed = read_body(context, request, detokenize_request_fields());
+Result<Outcome> detokenize(const ModelContext& model, const RequestBody& body) {
+  const auto parsed = read_body(body, detokenize_request_fields());
   if (!parsed.ok()) return parsed.error();
-  const Tokenizer& tokenizer = context.engine.tokenizer();
+  const Tokenizer& tokenizer = model.engine.tokenizer();
   return json_reply(
       {{"prompt", tokenizer.decode(parsed.value().tokens, parsed.value().skip_special_tokens)}}
   );
 }
 
-Result<Outcome> apply_template(const ServerContext& context, const ApiRequest& request) {
-  const auto parsed = read_body(context, request, apply_template_request_fields());
+Result<Outcome> apply_template(const ModelContext& model, const RequestBody& body) {
+  const auto parsed = read_body(body, apply_template_request_fields());
   if (!parsed.ok()) return parsed.error();
-  const Result<std::string> text = render(context.engine, parsed.value().chat);
+  const Result<std::string> text = render(model.engine, parsed.value().chat);
   if (!text.ok()) return text.error();
   return json_reply({{"prompt", text.value()}});
 }

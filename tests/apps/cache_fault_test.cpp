@@ -171,7 +171,7 @@ TEST_F(CacheFaults, AServerWhoseFilesWereDamagedComputesThemAnew) {
 TEST_F(CacheFaults, TwoServersDoNotShareADirectory) {
   const ServerProgram program(arguments());
   std::vector<std::string> words = arguments();
-  words.insert(words.begin(), {"serve", "--port", "0"});
+  words.insert(words.begin(), {"serve", "--port", "0", "--log-level", "warn"});
 
   expect_failure(run_program(words), 1, HasSubstr("is used by another process"));
   ask(program, 0);

@@ -388,10 +388,10 @@ EngineOptions ModelPool::engine_options(const Model& model) const {
 }
 
 ApiError ModelPool::load_error(const Model& model, const std::string& message) {
-  const std::string parent = fs::path(model.directory).parent_path().string() + "/";
+  const std::string parent = (fs::path(model.directory).parent_path() / "").string();
   std::string shown = message;
-  for (size_t at = shown.find(parent); at != std::string::npos; at = shown.find(parent, at)) {
-    shown.erase(at, parent.size());
+  while (!parent.empty() && shown.find(parent) != std::string::npos) {
+    shown.erase(shown.find(parent), parent.size());
   }
   return {
       503, "model_load_failed",

@@ -3,6 +3,7 @@
 
 #include "server/model_state.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>

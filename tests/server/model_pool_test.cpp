@@ -199,6 +199,15 @@ TEST_F(ModelPoolTest, ALoadThatFailsSaysWhyAndIsNotTriedAgainAtOnce) {
   EXPECT_EQ(pool.status("a").value().counters.num_failed_loads, 1);
 }
 
+TEST_F(ModelPoolTest, ARelativeDirectoryIsNamedAsItIs) {
+  ModelPool pool({}, loader_);
+  pool.add({"mine"}, "a");
+  loader_.fail("a", "a/config.json: is wrong");
+  ModelUse use = pool.use("mine").value();
+
+  EXPECT_THAT(wait_settled(use).error->message, HasSubstr("loaded: a/config.json: is wrong"));
+}
+
 TEST_F(ModelPoolTest, ALoadThatFailedIsTriedAgainLater) {
   ModelPoolOptions impatient = options();
   impatient.retry = 0ms;

@@ -38,7 +38,7 @@ test-clients: ## install clients of others, a browser among them, build, run the
 	  -r tests/clients/python/requirements.txt
 	@cmake --preset release --log-level=WARNING -DTRELLIS_CLIENT_TESTS=ON
 	@cmake --build --preset release --parallel $(JOBS) --target trellis
-	@ctest --preset release -L clients \
+	@ctest --preset release -L clients --parallel $(JOBS) \
 	  && echo "make test-clients: all tests passed" \
 	  || { echo "make test-clients: FAILED, see above" >&2; exit 1; }
 

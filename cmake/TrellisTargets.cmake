@@ -72,7 +72,9 @@ function(trellis_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE TRELLIS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE ${trellis_quick_build})
-  set_target_properties(${name} PROPERTIES TRELLIS_IS_TEST ON)
+  # A test whose options differ from the headers' compiles them by itself.
+  set_target_properties(${name} PROPERTIES TRELLIS_IS_TEST ON PCH_WARN_INVALID OFF)
+  target_precompile_headers(${name} REUSE_FROM trellis_test_headers)
   gtest_discover_tests(
     ${name}
     DISCOVERY_TIMEOUT 120

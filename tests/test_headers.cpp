@@ -1,0 +1,1 @@
+// Only for the headers that are compiled before it: see CMakeLists.txt.

@@ -46,8 +46,9 @@ struct Asked {
   std::string name;  // of the model, as the client has it; empty: the default
 };
 
-/// The model is loaded.
+/// The load of the model is settled, which does not say that it succeeded.
 Outcome answer(const Asked& asked, ModelUse use, const RequestBody& body) {
+  if (const auto error = use.state().error) return error_in_shape(*error, asked.shape);
   const std::string& own = use.model_name();
   const ModelContext model = {
       asked.context, use.engine(), own, asked.name.empty() ? own : asked.name
@@ -73,7 +74,6 @@ class AwaitingModel final : public PendingOutcome {
 
   Outcome begin() override {
     const LoadState state = use_.state();
-    if (state.error) return error_in_shape(*state.error, asked_.shape);
     if (!state.is_settled()) {
       const ApiError error = {
           kUnavailable, "model_loading",

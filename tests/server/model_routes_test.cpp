@@ -185,6 +185,18 @@ TEST_F(ModelRoutesTest, AModelThatIsBrokenFailsItsOwnRequests) {
   EXPECT_EQ(server.get("/ready").status, 200);
 }
 
+TEST_F(ModelRoutesTest, ALoadMayFailBeforeItsRequestLooks) {
+  ModelPoolOptions each_tries = options();
+  each_tries.retry = std::chrono::seconds(0);
+  TestServer server(each_tries);
+
+  for (int i = 0; i < 2000; ++i) {  // the load's thread overtakes some of them
+    const Answer answer = server.post(kCompletions, greedy("broken"));
+    ASSERT_EQ(answer.status, 503);
+    ASSERT_EQ(answer.json()["error"]["code"], "model_load_failed");
+  }
+}
+
 TEST_F(ModelRoutesTest, LoadsWithProgress) {
   TestServer server(options());
 

@@ -369,7 +369,9 @@ test('a key is asked for, a wrong one refused, and the right one kept as long as
     await page.getByRole('button', {name: 'Settings', exact: true}).click();
     await page.getByRole('button', {name: 'API key…'}).click();
     await dialog.getByLabel('Keep it in this browser').check();
+    const asked = page.waitForResponse('**/v1/models'); // with the key, for which the server must still be there
     await dialog.getByRole('button', {name: 'Use this key'}).click();
+    await asked;
     assert.deepEqual(await places(), [null, `"${kKey}"`]);
     page.complaints = page.complaints.filter((text) => !text.includes('status of 401'));
   } finally {

@@ -32,11 +32,14 @@ struct Answer {
 
 class AnswerGrammarTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    tokenizers_["gpt2"] = committed_tokenizer("gpt2");        // tags are text
-    tokenizers_["qwen2.5"] = committed_tokenizer("qwen2.5");  // <tool_call> is a token
-  }
   static void TearDownTestSuite() { tokenizers_.clear(); }
+
+  /// gpt2, to which tags are text, or qwen2.5, to which <tool_call> is a token.
+  static const Tokenizer& tokenizer_of(const std::string& name) {
+    std::unique_ptr<Tokenizer>& tokenizer = tokenizers_[name];
+    if (tokenizer == nullptr) tokenizer = committed_tokenizer(name);
+    return *tokenizer;
+  }
 
   static Toolbox toolbox() {
     Toolbox box;
@@ -62,7 +65,7 @@ class AnswerGrammarTest : public testing::Test {
       uint32_t seed, const std::optional<Grammar>& text = std::nullopt,
       const std::string& first = "", int most_tokens = 300
   ) {
-    const Tokenizer& tokenizer = *tokenizers_.at(tokenizer_name);
+    const Tokenizer& tokenizer = tokenizer_of(tokenizer_name);
     GrammarMatcher matcher(tokenizer, answer_grammar(shape, box, text, tokenizer).value());
     std::mt19937 random(seed);
     std::vector<int32_t> ids = matcher.accept({});
@@ -235,9 +238,9 @@ TEST_F(AnswerGrammarTest, DemandsNothingWhereNothingIsAsked) {
   thinking.reasoning = ReasoningTags{"<think>", "</think>"};
   Toolbox unused = toolbox();
   unused.choice.kind = ToolChoice::Kind::kNone;
-  EXPECT_FALSE(answer_grammar(thinking, unused, std::nullopt, *tokenizers_.at("gpt2")));
+  EXPECT_FALSE(answer_grammar(thinking, unused, std::nullopt, tokenizer_of("gpt2")));
   const Grammar object{GrammarKind::kJsonObject, ""};
-  EXPECT_EQ(answer_grammar({}, {}, object, *tokenizers_.at("gpt2")), object);
+  EXPECT_EQ(answer_grammar({}, {}, object, tokenizer_of("gpt2")), object);
 }
 
 }  // namespace

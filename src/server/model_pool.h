@@ -132,9 +132,8 @@ class ModelPool {
   std::condition_variable changed_;
   std::vector<std::function<void()>> wakes_;  // to be called without the lock
   std::vector<std::shared_ptr<Model>> models_;
-  std::deque<std::shared_ptr<Instance>> queue_;     // to be loaded
-  std::shared_ptr<Instance> loading_;               // under way
-  std::vector<std::shared_ptr<Instance>> leaving_;  // to be destroyed when their last use ends
+  std::deque<std::shared_ptr<Instance>> queue_;  // to be loaded
+  std::shared_ptr<Instance> loading_;            // under way
   std::shared_ptr<Instance> starting_;
   uint64_t next_watch_ = 0;
   bool stops_loading_ = false;

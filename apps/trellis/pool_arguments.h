@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/trellis/model_arguments.h"
-#include "server/model_pool.h"
+#include "server/models/model_pool.h"
 
 #include <CLI/CLI.hpp>
 

@@ -17,7 +17,7 @@
 #include "server/api_key.h"
 #include "server/chat_page.h"
 #include "server/http_server.h"
-#include "server/model_directory.h"
+#include "server/models/model_directory.h"
 #include "server/routes.h"
 
 #include <atomic>

@@ -2,7 +2,7 @@
 // of it.
 #pragma once
 
-#include "server/model_pool.h"
+#include "server/models/model_pool.h"
 #include "trellis/engine.h"
 
 #include <chrono>

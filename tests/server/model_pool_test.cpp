@@ -1,8 +1,8 @@
 // Which models a server has, when it loads them and when it lets them go.
-#include "server/model_pool.h"
+#include "server/models/model_pool.h"
 
 #include "base/temporary_directory.h"
-#include "server/model_directory.h"
+#include "server/models/model_directory.h"
 #include "server/scripted_loader.h"
 
 #include <gmock/gmock.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "server/api/field.h"
-#include "server/model_state.h"
+#include "server/models/model_state.h"
 
 namespace trellis::server {
 

@@ -1,7 +1,7 @@
-// What a pool keeps of its models. Inside src/server only; the pool's lock guards all of it.
+// What a pool keeps of its models. Inside src/server/models only; the pool's lock guards all of it.
 #pragma once
 
-#include "server/model_state.h"
+#include "server/models/model_state.h"
 
 #include <chrono>
 #include <functional>
@@ -42,6 +42,7 @@ struct ModelInstance {
   std::optional<size_t> need;  // bytes; none: it is not planned yet
   LoadState load;
   bool is_kept = false;            // it is loaded even when nobody waits for it any more
+  bool is_announced = false;       // whoever began the load says why it failed
   bool is_given_up = false;        // the load is to end
   std::shared_ptr<Engine> engine;  // from kReady on; taken away only where num_uses is 0
   int64_t num_uses = 0;

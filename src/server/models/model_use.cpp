@@ -1,8 +1,8 @@
-#include "server/model_use.h"
+#include "server/models/model_use.h"
 
 #include "base/error.h"
-#include "server/model_instance.h"
-#include "server/model_pool.h"
+#include "server/models/model_instance.h"
+#include "server/models/model_pool.h"
 
 #include <utility>
 
@@ -13,20 +13,20 @@ ModelWatch::ModelWatch(ModelPool& pool, std::shared_ptr<ModelInstance> instance,
 
 ModelWatch::~ModelWatch() {
   if (instance_ == nullptr) return;
-  const std::lock_guard lock(pool_->mutex_);
+  const ModelMonitor::Locked locked(pool_->monitor_);
   instance_->wakes.erase(id_);
 }
 
 void ModelWatch::on_change(std::function<void()> wake) {
   {
-    const std::lock_guard lock(pool_->mutex_);
+    const ModelMonitor::Locked locked(pool_->monitor_);
     instance_->wakes[id_] = wake;
   }
   wake();
 }
 
 LoadState ModelWatch::state() const {
-  const std::lock_guard lock(pool_->mutex_);
+  const ModelMonitor::Locked locked(pool_->monitor_);
   return instance_->load;
 }
 

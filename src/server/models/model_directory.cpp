@@ -1,4 +1,4 @@
-#include "server/model_directory.h"
+#include "server/models/model_directory.h"
 
 #include "base/error.h"
 

@@ -1,7 +1,7 @@
 // A request's hold on a model of the pool.
 #pragma once
 
-#include "server/model_state.h"
+#include "server/models/model_state.h"
 
 #include <cstdint>
 #include <functional>

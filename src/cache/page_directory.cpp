@@ -225,6 +225,14 @@ bool PageDirectory::find(const Hash128& hash, std::span<const int32_t> tokens) {
   return is_written || index_.find(hash, tokens).has_value();
 }
 
+PageDirectory::Part PageDirectory::find_part(
+    const Hash128& parent, std::span<const int32_t> tokens
+) {
+  const PageIndex::Part found = index_.find_part(parent, tokens);
+  if (found.place < 0) return {};
+  return {index_.content(found.place).hash, found.num_tokens};
+}
+
 bool PageDirectory::start_write(
     const PageContent& content, int place, std::span<const std::byte> payload
 ) {

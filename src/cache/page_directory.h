@@ -56,6 +56,16 @@ class PageDirectory {
   /// marked as used.
   bool find(const Hash128& hash, std::span<const int32_t> tokens);
 
+  /// A page on the disk, and how many of its first positions are as some tokens want them.
+  struct Part {
+    Hash128 hash;
+    int64_t num_tokens = 0;
+  };
+  /// The page behind `parent` that begins with the most of these tokens. It is marked as used.
+  Part find_part(const Hash128& parent, std::span<const int32_t> tokens);
+  /// Whether a page of this hash is on the disk.
+  bool has(const Hash128& hash) const { return index_.place_of(hash).has_value(); }
+
   /// Begins to write a page that find() does not know, from memory that stays as it is until
   /// finished() names the place. False, and nothing is done, where the disk is behind.
   bool start_write(const PageContent& content, int place, std::span<const std::byte> payload);

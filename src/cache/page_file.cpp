@@ -23,19 +23,19 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "numbers lie in files as in memory");
 
 constexpr std::array<char, 8> kMagic = {'T', 'R', 'L', 'P', 'A', 'G', 'E', '\n'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr unsigned kFileMode = 0600;
 
 struct FileHeader {
   std::array<char, 8> magic = kMagic;
   uint32_t version = kVersion;
-  uint32_t num_tokens = kPageTokens;
+  uint32_t num_tokens = 0;
   Hash128 model;
   Hash128 format;
   Hash128 parent;
   Hash128 hash;
   uint64_t payload_bytes = 0;
-  std::array<int32_t, kPageTokens> tokens;
+  std::array<int32_t, kPageTokens> tokens = {};
   Hash128 payload_checksum;
   Hash128 header_checksum;
 };
@@ -102,8 +102,8 @@ FileHeader read_header(const InputFile& file) {
     throw file.wrong(fmt::format("is of version {}, not {}", header.version, kVersion));
   }
   if (header_checksum(header) != header.header_checksum) throw file.wrong("has a damaged header");
-  if (header.num_tokens != kPageTokens) {
-    throw file.wrong(fmt::format("holds {} tokens, not {}", header.num_tokens, kPageTokens));
+  if (header.num_tokens == 0 || header.num_tokens > kPageTokens) {
+    throw file.wrong(fmt::format("holds {} tokens, not 1 to {}", header.num_tokens, kPageTokens));
   }
   if (header.payload_bytes != size - sizeof(FileHeader)) {
     throw file.wrong(fmt::format(
@@ -111,6 +111,11 @@ FileHeader read_header(const InputFile& file) {
     ));
   }
   return header;
+}
+
+PageContent content_of(const FileHeader& header) {
+  const auto tokens = header.tokens.begin();
+  return {{tokens, tokens + header.num_tokens}, header.parent, header.hash};
 }
 
 }  // namespace
@@ -123,8 +128,12 @@ void write_page_file(
     const std::filesystem::path& path, const PageOrigin& origin, const PageContent& content,
     std::span<const std::byte> payload
 ) {
-  TRELLIS_CHECK(content.is_full(), "only full pages have files");
+  TRELLIS_CHECK(
+      !content.tokens.empty() && content.tokens.size() <= static_cast<size_t>(kPageTokens),
+      "a page has so many tokens"
+  );
   FileHeader header;
+  header.num_tokens = static_cast<uint32_t>(content.tokens.size());
   header.model = origin.model;
   header.format = origin.format;
   header.parent = content.parent;
@@ -143,9 +152,7 @@ void write_page_file(
 PageFileHeader read_page_header(const std::filesystem::path& path) {
   const FileHeader header = read_header(InputFile(path));
   return {
-      {header.model, header.format},
-      {{header.tokens.begin(), header.tokens.end()}, header.parent, header.hash},
-      static_cast<size_t>(header.payload_bytes)
+      {header.model, header.format}, content_of(header), static_cast<size_t>(header.payload_bytes)
   };
 }
 
@@ -155,13 +162,10 @@ void read_page_file(
 ) {
   const InputFile file(path);
   const FileHeader header = read_header(file);
-  const bool is_the_page =
-      PageOrigin{header.model, header.format} == origin && header.parent == content.parent &&
-      header.hash == content.hash &&
-      std::equal(
-          header.tokens.begin(), header.tokens.end(), content.tokens.begin(), content.tokens.end()
-      ) &&
-      header.payload_bytes == payload.size();
+  const bool is_the_page = PageOrigin{header.model, header.format} == origin &&
+                           header.parent == content.parent && header.hash == content.hash &&
+                           content_of(header).tokens == content.tokens &&
+                           header.payload_bytes == payload.size();
   if (!is_the_page) throw file.wrong("holds another page than its name says");
   file.read(payload);
   if (checksum128(payload) != header.payload_checksum) throw file.wrong("has a damaged payload");

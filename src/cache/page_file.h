@@ -2,11 +2,11 @@
 // CacheStorage::save_page(). A file of its own for each page, since a page is large (megabytes), is
 // found, evicted and damaged alone, and appears whole or not at all by a rename.
 //
-//   magic, version, number of tokens
+//   magic, version, number of tokens: of a full page, or of the beginning of one
 //   origin: checksums of the model and of the way that its pages are computed and laid out
 //   parent, hash: of the index (PageContent)
 //   bytes of the payload
-//   the tokens
+//   the tokens, and zeros in the place of others
 //   checksum of the payload, checksum of all this
 //   payload
 //
@@ -32,14 +32,14 @@ struct PageOrigin {
 
 struct PageFileHeader {
   PageOrigin origin;
-  PageContent content;  // full
+  PageContent content;
   size_t payload_bytes = 0;
 };
 
 /// Bytes of the file of a page.
 size_t page_file_bytes(size_t payload_bytes);
 
-/// Writes a full page under this path, readable by this user alone; until it is complete, under
+/// Writes a page under this path, readable by this user alone; until it is complete, under
 /// another name. Throws UserError, e.g. when the disk is full, and leaves nothing behind.
 void write_page_file(
     const std::filesystem::path& path, const PageOrigin& origin, const PageContent& content,

@@ -55,10 +55,8 @@ PageIndex::Part PageIndex::find_part(const Hash128& parent, std::span<const int3
 
 void PageIndex::add(int place, PageContent content) {
   TRELLIS_CHECK(is_empty(place) && !content.tokens.empty(), "a place holds one page");
-  if (content.is_full()) {
-    const bool is_new = by_hash_.emplace(content.hash, place).second;
-    TRELLIS_CHECK(is_new, "a full page is known once");
-  }
+  const bool is_new = by_hash_.emplace(content.hash, place).second;
+  TRELLIS_CHECK(is_new, "a page is known once");
   children_[content.parent].push_back(place);
   entry(place) = {std::move(content), ++now_};
   ++num_pages_;
@@ -67,7 +65,7 @@ void PageIndex::add(int place, PageContent content) {
 PageContent PageIndex::remove(int place) {
   TRELLIS_CHECK(!is_empty(place), "only a known page is forgotten");
   PageContent removed = std::exchange(entry(place), {}).content;
-  if (removed.is_full()) by_hash_.erase(removed.hash);
+  by_hash_.erase(removed.hash);
   const auto siblings = children_.find(removed.parent);
   std::erase(siblings->second, place);
   if (siblings->second.empty()) children_.erase(siblings);
@@ -76,12 +74,11 @@ PageContent PageIndex::remove(int place) {
 }
 
 bool PageIndex::has_children(int place) const {
-  return content(place).is_full() && children_.contains(content(place).hash);
+  return children_.contains(content(place).hash);
 }
 
 void PageIndex::check_integrity() const {
   size_t num_pages = 0;
-  size_t num_full = 0;
   for (int place = 0; place < num_places(); ++place) {
     if (is_empty(place)) continue;
     ++num_pages;
@@ -89,12 +86,10 @@ void PageIndex::check_integrity() const {
     TRELLIS_CHECK_EQ(
         std::count(siblings.begin(), siblings.end(), place), 1, "a parent knows each child once"
     );
-    if (!content(place).is_full()) continue;
-    ++num_full;
     TRELLIS_CHECK_EQ(by_hash_.at(content(place).hash), place, "a hash is one page's");
   }
   TRELLIS_CHECK_EQ(num_pages, num_pages_, "known pages are counted");
-  TRELLIS_CHECK_EQ(num_full, by_hash_.size(), "every hash is a known page's");
+  TRELLIS_CHECK_EQ(num_pages, by_hash_.size(), "every hash is a known page's");
 }
 
 }  // namespace trellis

@@ -1,8 +1,8 @@
 // Finds pages by the tokens whose keys and values they hold: the index that each tier of the prefix
 // cache has of its own. Integers only. A tier numbers its places, each of which holds one page.
 //
-// A full page is known by a hash of its tokens and of the page before it, so equal hashes mean
-// equal beginnings. Pages form a tree, of which the oldest leaf is the first to go, so that what is
+// A page is known by a hash of its tokens and of the page before it, so equal hashes mean equal
+// beginnings. Pages form a tree, of which the oldest leaf is the first to go, so that what is
 // left is always a beginning of something.
 #pragma once
 
@@ -20,7 +20,7 @@ namespace trellis {
 struct PageContent {
   std::vector<int32_t> tokens;
   Hash128 parent;  // of the page before, or of the beginning
-  Hash128 hash;    // of a full page
+  Hash128 hash;    // of the parent and the tokens
 
   bool is_full() const;
 };
@@ -36,13 +36,13 @@ class PageIndex {
     int64_t num_tokens = 0;
   };
 
-  /// The place of the full page of this hash, which holds these tokens, and is marked as used.
+  /// The place of the page of this hash, which holds just these tokens, and is marked as used.
   std::optional<int> find(const Hash128& hash, std::span<const int32_t> tokens);
   /// The page behind `parent` that begins with the most of these tokens: none if with no one. It is
   /// marked as used.
   Part find_part(const Hash128& parent, std::span<const int32_t> tokens);
 
-  /// Notes what an empty place holds. A full page must be new to find().
+  /// Notes what an empty place holds, which must be new to find().
   void add(int place, PageContent content);
   /// Forgets what a place holds, and returns it.
   PageContent remove(int place);
@@ -60,6 +60,9 @@ class PageIndex {
     }
     return oldest;
   }
+
+  /// Grows with every use of any page.
+  uint64_t last_used(int place) const { return entry(place).last_used; }
 
   int num_places() const { return static_cast<int>(entries_.size()); }
   size_t num_pages() const { return num_pages_; }

@@ -3,8 +3,10 @@
 #include "backend/args.h"
 #include "base/error.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace trellis {
@@ -26,11 +28,11 @@ Hash128 PrefixCache::root(std::string_view salt) const {
 }
 
 Hash128 PrefixCache::page_hash(const Hash128& parent, std::span<const int32_t> tokens) const {
-  TRELLIS_CHECK_EQ(tokens.size(), static_cast<size_t>(kPageTokens), "a full page has a hash");
+  TRELLIS_CHECK(tokens.size() <= static_cast<size_t>(kPageTokens), "a page has so many tokens");
   std::array<std::byte, sizeof(Hash128) + kPageTokens * sizeof(int32_t)> bytes;
   std::memcpy(bytes.data(), &parent, sizeof(parent));
   std::memcpy(bytes.data() + sizeof(parent), tokens.data(), tokens.size_bytes());
-  return siphash128(key_, bytes);
+  return siphash128(key_, std::span(bytes).first(sizeof(parent) + tokens.size_bytes()));
 }
 
 void PrefixCache::add(
@@ -43,7 +45,7 @@ void PrefixCache::add(
 void PrefixCache::add_part(PageId page, const Hash128& parent, std::span<const int32_t> tokens) {
   if (tokens.empty()) return;
   if (find_part(parent, tokens).num_tokens == static_cast<int64_t>(tokens.size())) return;
-  index_.add(page, {{tokens.begin(), tokens.end()}, parent, {}});
+  index_.add(page, {{tokens.begin(), tokens.end()}, parent, page_hash(parent, tokens)});
   pool_.keep(page);
 }
 
@@ -55,11 +57,20 @@ PageId PrefixCache::evict() {
   return *oldest;
 }
 
+std::vector<PageId> PrefixCache::parts() const {
+  std::vector<PageId> parts;
+  for (PageId page = 0; page < pool_.num_pages(); ++page) {
+    if (!index_.is_empty(page) && !index_.content(page).is_full()) parts.push_back(page);
+  }
+  std::ranges::sort(parts, std::greater(), [this](PageId page) { return index_.last_used(page); });
+  return parts;
+}
+
 void PrefixCache::check_integrity() const {
   index_.check_integrity();
   for (PageId page = 0; page < pool_.num_pages(); ++page) {
     const PageContent& known = index_.content(page);
-    if (!known.is_full()) continue;
+    if (index_.is_empty(page)) continue;
     TRELLIS_CHECK(page_hash(known.parent, known.tokens) == known.hash, "a hash is its tokens'");
   }
 }

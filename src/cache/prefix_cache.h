@@ -14,6 +14,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace trellis {
 
@@ -28,7 +29,7 @@ class PrefixCache {
 
   /// What the first page of a sequence follows. Sequences of another salt share nothing with it.
   Hash128 root(std::string_view salt) const;
-  /// Of the page with these kPageTokens tokens behind the page `parent`.
+  /// Of the page with these tokens, kPageTokens or fewer, behind the page `parent`.
   Hash128 page_hash(const Hash128& parent, std::span<const int32_t> tokens) const;
 
   using Part = PageIndex::Part;
@@ -53,6 +54,9 @@ class PrefixCache {
   using OnEvict = std::function<void(PageId page, PageContent content)>;
   void set_on_evict(OnEvict on_evict) { on_evict_ = std::move(on_evict); }
 
+  /// The known pages that are not full, those used last first.
+  std::vector<PageId> parts() const;
+  const PageContent& content(PageId page) const { return index_.content(page); }
   size_t num_pages() const { return index_.num_pages(); }
   /// Throws InternalError unless the index is right, and its hashes are.
   void check_integrity() const;

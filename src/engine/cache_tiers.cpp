@@ -52,8 +52,7 @@ void CacheTiers::move(const std::vector<PageMove>& moves) {
         storage_.copy_page(backend_, move.from, move.to);
         break;
       case PageMove::Kind::kSave:
-        saves_.push_back({move.to, storage_.save_page(backend_, move.from, memory(move.to).data())}
-        );
+        start_save(move.from, move.to, host_pages_.content(move.to).is_full());
         break;
       case PageMove::Kind::kRestore:
         // It may have been saved just before.
@@ -68,6 +67,10 @@ void CacheTiers::move(const std::vector<PageMove>& moves) {
   }
 }
 
+void CacheTiers::start_save(PageId page, int place, bool is_for_disk) {
+  saves_.push_back({place, storage_.save_page(backend_, page, memory(place).data()), is_for_disk});
+}
+
 void CacheTiers::settle() {
   while (!saves_.empty()) settle(saves_.begin());
 }
@@ -75,30 +78,44 @@ void CacheTiers::settle() {
 void CacheTiers::settle(std::vector<Save>::iterator save) {
   if (save == saves_.end()) return;
   save->wait();
-  const int place = save->place;
+  const auto [place, wait, is_for_disk] = *save;
   saves_.erase(save);
-  const PageContent& content = host_pages_.content(place);
-  if (directory_ != nullptr && content.is_full()) unwritten_.push_back({place, content.hash});
+  if (directory_ != nullptr && is_for_disk) {
+    unwritten_.push_back({place, host_pages_.content(place).hash});
+  }
   host_pages_.release(place);
 }
 
 void CacheTiers::fetch(Sequence& sequence, PrefixCache& prefixes) {
   if (directory_ == nullptr) return;
   const int64_t most = sequence.num_reusable();
-  for (size_t page = 0; static_cast<int64_t>(page + 1) * kPageTokens <= most; ++page) {
+  size_t page = 0;
+  for (; static_cast<int64_t>(page + 1) * kPageTokens <= most; ++page) {
     const Hash128& hash = sequence.page_hashes[page];
     const auto tokens = sequence.page_tokens(page, most);
     if (prefixes.find(hash, tokens) || host_pages_.find(hash, tokens)) continue;
-    if (!directory_->find(hash, tokens)) return;
-    Read* const read = start_read(hash);
-    if (read == nullptr) return;
-    if (sequence.num_awaited == nullptr) {
-      sequence.num_awaited = std::make_shared<int>(0);
-      fetches_.push_back({sequence.num_awaited, Clock::now() + kReadPatience});
-    }
-    ++*sequence.num_awaited;
-    read->waiters.push_back(sequence.num_awaited);
+    if (!directory_->find(hash, tokens)) break;
+    if (!await(sequence, hash)) return;
   }
+  const Hash128& parent = sequence.parent_hash(page);
+  const auto rest = sequence.page_tokens(page, most);
+  const int64_t num_known = std::max(
+      prefixes.find_part(parent, rest).num_tokens, host_pages_.find_part(parent, rest).num_tokens
+  );
+  const PageDirectory::Part part = directory_->find_part(parent, rest);
+  if (part.num_tokens - num_known >= kWorthReading) await(sequence, part.hash);
+}
+
+bool CacheTiers::await(Sequence& sequence, const Hash128& hash) {
+  Read* const read = start_read(hash);
+  if (read == nullptr) return false;
+  if (sequence.num_awaited == nullptr) {
+    sequence.num_awaited = std::make_shared<int>(0);
+    fetches_.push_back({sequence.num_awaited, Clock::now() + kReadPatience});
+  }
+  ++*sequence.num_awaited;
+  read->waiters.push_back(sequence.num_awaited);
+  return true;
 }
 
 CacheTiers::Read* CacheTiers::start_read(const Hash128& hash) {
@@ -142,6 +159,12 @@ void CacheTiers::poll() {
   write();
 }
 
+bool CacheTiers::is_on_disk(const PageContent& content) {
+  const auto num_tokens = static_cast<int64_t>(content.tokens.size());
+  return directory_->find(content.hash, content.tokens) ||
+         directory_->find_part(content.parent, content.tokens).num_tokens == num_tokens;
+}
+
 void CacheTiers::write() {
   // Where the disk stands still, no more waits for it than there are places.
   while (unwritten_.size() > static_cast<size_t>(host_pages_.num_places())) {
@@ -151,11 +174,11 @@ void CacheTiers::write() {
   for (; !unwritten_.empty(); unwritten_.pop_front()) {
     const auto [place, hash] = unwritten_.front();
     const PageContent& content = host_pages_.content(place);
-    if (!content.is_full() || content.hash != hash) {
+    if (content.hash != hash) {
       ++num_dropped_;  // another page has taken its place
       continue;
     }
-    if (directory_->find(hash, content.tokens)) continue;
+    if (is_on_disk(content)) continue;
     if (!directory_->start_write(content, place, memory(place))) return;
     host_pages_.hold(place);
   }
@@ -176,6 +199,31 @@ void CacheTiers::flush(Clock::time_point until) {
     wait(until);
     poll();
   }
+}
+
+void CacheTiers::flush_parts(const PrefixCache& prefixes, Clock::time_point until) {
+  flush(until);
+  if (directory_ == nullptr) return;
+  const auto is_wanted = [this](const PageContent& content) {
+    return !content.tokens.empty() && !content.is_full() && directory_->has(content.parent) &&
+           !is_on_disk(content);
+  };
+  for (int place = 0; place < host_pages_.num_places(); ++place) {
+    const PageContent& content = host_pages_.content(place);
+    if (is_wanted(content)) unwritten_.push_back({place, content.hash});
+  }
+  flush(until);
+  for (const PageId page : prefixes.parts()) {
+    const PageContent& content = prefixes.content(page);
+    if (!is_wanted(content)) continue;
+    auto place = host_pages_.add(content);
+    if (!place) {  // each of them waits for the disk
+      flush(until);
+      place = host_pages_.add(content);
+    }
+    if (place) start_save(page, *place, true);
+  }
+  flush(until);
 }
 
 CacheTierStats CacheTiers::host_stats() const {

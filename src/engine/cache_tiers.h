@@ -1,7 +1,8 @@
 // The bytes behind the lower tiers of the prefix cache: moves pages between the device, the host's
 // memory and a directory. What is to move between the first two the scheduler says. What is on the
-// disk alone is read into the second before the sequence that wants it starts; each full page is
-// written there as soon as it is in the second.
+// disk alone is read into the second before the sequence that wants it starts. Each full page is
+// written there as soon as it is in the second; one that is not full when the engine ends, because
+// it may have become longer until then.
 #pragma once
 
 #include "backend/backend.h"
@@ -29,6 +30,8 @@ class CacheTiers {
   using Clock = std::chrono::steady_clock;
 
   static constexpr std::chrono::seconds kReadPatience{5};
+  /// To compute fewer tokens takes no longer than to read a page.
+  static constexpr int64_t kWorthReading = 16;
 
   /// directory: may be null. Throws UserError where the host has not enough memory for
   /// num_host_pages.
@@ -59,6 +62,10 @@ class CacheTiers {
   /// Works until that is not so, or until then.
   void flush(Clock::time_point until);
 
+  /// flush(), and the pages that are not full, as far as those before them are on the disk. The
+  /// engine is to end.
+  void flush_parts(const PrefixCache& prefixes, Clock::time_point until);
+
   CacheTierStats host_stats() const;
   CacheTierStats disk_stats() const;
 
@@ -67,6 +74,7 @@ class CacheTiers {
   struct Save {
     int place;
     std::function<void()> wait;
+    bool is_for_disk = false;
   };
   /// A page that is in a place, and not on the disk yet.
   struct Unwritten {
@@ -86,10 +94,15 @@ class CacheTiers {
   };
 
   std::span<std::byte> memory(int place) const;
+  void start_save(PageId page, int place, bool is_for_disk);
   void settle(std::vector<Save>::iterator save);
+  /// The sequence is to wait until the page has been read. False where that is not possible.
+  bool await(Sequence& sequence, const Hash128& hash);
   /// The read of the page, begun where it is not under way; null where that is not possible.
   Read* start_read(const Hash128& hash);
   void finish_read(const PageDirectory::Finished& finished);
+  /// Whether the disk has it, or is about to.
+  bool is_on_disk(const PageContent& content);
   void write();
 
   Backend& backend_;

@@ -236,7 +236,7 @@ void EngineImpl::loop() {
 void EngineImpl::save_pages() {
   try {
     model_.tiers->move(scheduler_->take_moves());
-    model_.tiers->flush(Clock::now() + kFlushPatience);
+    model_.tiers->flush_parts(*model_.prefixes, Clock::now() + kFlushPatience);
   } catch (const std::exception& error) {
     log_warn("pages were not saved: {}", error.what());
   }

@@ -21,10 +21,11 @@ inline PageContent full_page(int32_t first, const Hash128& parent = kRoot) {
   return content;
 }
 
-inline PageContent part_of_page(int32_t first, size_t count) {
-  PageContent content = full_page(first);
+/// Its first tokens alone, by a hash of its own.
+inline PageContent part_of_page(int32_t first, size_t count, const Hash128& parent = kRoot) {
+  PageContent content = full_page(first, parent);
   content.tokens.resize(count);
-  content.hash = {};
+  content.hash.high = count;
   return content;
 }
 

@@ -93,6 +93,27 @@ TEST_F(PageDirectoryTest, KeepsPagesBeyondTheProcess) {
   EXPECT_TRUE(read(5));
 }
 
+TEST_F(PageDirectoryTest, FindsThePageThatBeginsLikeWhatIsWanted) {
+  const PageContent part = part_of_page(500, 90, {5, 0});
+  write(full_page(5));
+  write(part);
+  open(10);
+
+  EXPECT_TRUE(directory_->has({5, 0}));
+  EXPECT_EQ(directory_->find_part(kRoot, full_page(5).tokens).num_tokens, 256);
+  PageContent wanted = part_of_page(500, 70, {5, 0});
+  wanted.tokens.push_back(1);
+  const PageDirectory::Part found = directory_->find_part({5, 0}, wanted.tokens);
+  EXPECT_EQ(found.num_tokens, 70);
+  EXPECT_EQ(found.hash, part.hash);
+  EXPECT_EQ(directory_->find_part({5, 0}, full_page(5).tokens).num_tokens, 0);
+  EXPECT_EQ(directory_->find_part({6, 0}, wanted.tokens).num_tokens, 0);
+  std::vector<std::byte> payload(kPayload);
+  EXPECT_TRUE(directory_->start_read(found.hash, 4, payload));
+  EXPECT_EQ(wait().content.tokens, part.tokens);
+  EXPECT_EQ(payload, payload_of(500, kPayload));
+}
+
 TEST_F(PageDirectoryTest, IsForThisUserAlone) {
   for (const char* name : {".", "key", "lock"}) {
     struct stat status = {};

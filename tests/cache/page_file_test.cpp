@@ -63,6 +63,19 @@ TEST_F(PageFileTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(bytes().size(), page_file_bytes(kPayload));
 }
 
+TEST_F(PageFileTest, HoldsTheBeginningOfAPage) {
+  for (const size_t count : {size_t{1}, size_t{255}}) {
+    const PageContent part = part_of_page(7, count);
+    write_page_file(path_, kOrigin, part, payload_);
+
+    EXPECT_EQ(read_page_header(path_).content.tokens, part.tokens);
+    std::vector<std::byte> payload(kPayload);
+    read_page_file(path_, kOrigin, part, payload);
+    EXPECT_EQ(payload, payload_);
+    EXPECT_THAT(refusal(), HasSubstr("another page"));
+  }
+}
+
 TEST_F(PageFileTest, IsForThisUserAloneAndLeavesNothingElse) {
   struct stat status = {};
   ASSERT_EQ(stat(path_.c_str(), &status), 0);

@@ -41,7 +41,7 @@ TEST(SimtCacheTiers, GiveBackWhatTheyTook) {
 
   const auto engine = Engine::load(options);
   const Event from_disk = collect(engine->submit(asking(0)));
-  EXPECT_EQ(from_disk.usage.cached_tokens, 256);
+  EXPECT_EQ(from_disk.usage.cached_tokens, 299);
   EXPECT_EQ(from_disk.token_ids, expected);
 }
 

@@ -335,7 +335,9 @@ inline Sums sub_sums(Sums a, Sums b) {
 }
 /// sums + w * a, the products of neighbouring words added; wraps around.
 inline Sums dot(Sums sums, Words w, Words a) {
-  return _mm512_dpwssd_epi32(sums, w, a);
+  // By the intrinsic g++ 12 moves every sum to another register and back, and some to memory.
+  asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(w), "vm"(a));
+  return sums;
 }
 /// p[0..15] += scale * sums
 inline void add_scaled(float* p, Sums sums, float scale) {

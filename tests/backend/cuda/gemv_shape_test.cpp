@@ -23,7 +23,8 @@ TEST(GemvShape, HoldsAllInputsBesideTheLongestRingThatLeavesRoom) {
   check_memory<One>(4096, kHopper, One::kMostSlots, 4096);
   check_memory<One>(14336, kHopper, One::kMostSlots, 14336);
   using Four = GemvShape<4, exl3::Codebook::kMul1, 4>;
-  check_memory<Four>(14336, kHopper, Four::kMostSlots, 14336);
+  check_memory<Four>(8192, kHopper, Four::kMostSlots, 8192);
+  check_memory<Four>(14336, kHopper, 2, 14336);
 }
 
 TEST(GemvShape, HoldsWholeTurnsOfTheWarpsWhereInputsAreTooMany) {

@@ -52,10 +52,11 @@ __device__ __forceinline__ void load_activations(uint32_t (&b)[16], uint32_t ste
   }
 }
 
-/// The unit of a row, and the factor that its norm leaves for the end. Fetched and reduced apart,
-/// by all lanes of a warp: others may be waiting for memory in between.
+/// The scales of a row's blocks, its unit, and the factor that its norm leaves for the end. Fetched
+/// and reduced apart, by all lanes of one warp of a CTA, which gives them to the others: where
+/// every warp of every SM fetched them, the few lines in which they lie were what all waited for.
 struct RowUnit {
-  static constexpr int kMostBlocks = kMostGemvInputs / 128;
+  static constexpr int kMostBlocks = GemvScales::kMostBlocks;
   static constexpr int kParts = kMostBlocks / kWarp;
 
   __device__ __forceinline__ void fetch(const QuantizedInput& input, int row) {
@@ -70,12 +71,16 @@ struct RowUnit {
     }
   }
 
-  /// The unit.
-  __device__ __forceinline__ float reduce() const {
+  /// For all warps to read behind a barrier.
+  __device__ __forceinline__ void share(GemvScales& shared) const {
     uint32_t largest = 0;
 #pragma unroll
-    for (float scale : scales_) largest = larger_scale(largest, scale);
-    return __uint_as_float(__reduce_max_sync(kAllLanes, largest));
+    for (int i = 0; i < kParts; ++i) {
+      largest = larger_scale(largest, scales_[i]);
+      shared.blocks[i * kWarp + static_cast<int>(threadIdx.x) % kWarp] = scales_[i];
+    }
+    const uint32_t unit = __reduce_max_sync(kAllLanes, largest);
+    if (threadIdx.x % kWarp == 0) shared.unit = __uint_as_float(unit);
   }
 
   /// What one unit stands for.
@@ -93,14 +98,8 @@ struct RowUnit {
 };
 
 /// Eight activations of a row, inputs 8 i to 8 i + 7.
-struct Eight {
-  uint4 integers;
-  float scale;
-};
-__device__ __forceinline__ Eight fetch_eight(const QuantizedInput& input, int row, int i) {
-  const int stride = static_cast<int>(input.stride);
-  const auto* integers = reinterpret_cast<const uint4*>(input.integers + row * input.stride);
-  return {__ldcg(integers + i), __ldcg(input.scales + row * (stride / 128) + i / 16)};
+__device__ __forceinline__ uint4 fetch_eight(const QuantizedInput& input, int row, int i) {
+  return __ldcg(reinterpret_cast<const uint4*>(input.integers + row * input.stride) + i);
 }
 
 /// Where eight activations of a column of the operand go: inputs 8 h to 8 h + 7 of a tile.
@@ -196,17 +195,16 @@ __device__ __forceinline__ void store_halves(
   }
 }
 
-/// inverse_unit: of the operand's units in a row's unit. sums: added to.
+/// factor: of the operand's units in one of the eight's. sums: added to.
 template <class Shape, int kRows>
 __device__ __forceinline__ void store_eight(
-    const Eight& eight, char* activations, int row, int i, float inverse_unit, PlaneSums& sums
+    const uint4& integers, char* activations, int row, int i, float factor, PlaneSums& sums
 ) {
-  const float factor = eight.scale * inverse_unit;
   if constexpr (Shape::kIntegers) {
     const int fixed = __float2int_rn(factor * 65536.0f);
-    store_planes<Shape, kRows>(eight.integers, fixed, activations, row, i, sums);
+    store_planes<Shape, kRows>(integers, fixed, activations, row, i, sums);
   } else {
-    store_halves<Shape>(eight.integers, factor, activations, row, i);
+    store_halves<Shape>(integers, factor, activations, row, i);
   }
 }
 

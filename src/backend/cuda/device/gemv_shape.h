@@ -18,6 +18,17 @@ inline constexpr bool kKernelsOverlap = false;
 inline constexpr bool kKernelsOverlap = true;
 #endif
 
+/// Inputs up to which the sums of a column stay inside 32 bits.
+inline constexpr int64_t kMostGemvInputs = 16384;
+
+/// What a row's rounded inputs are in units of, in shared memory.
+struct GemvScales {
+  static constexpr int kMostBlocks = static_cast<int>(kMostGemvInputs / 128);
+
+  float blocks[kMostBlocks];  // of each 128 inputs
+  float unit;                 // the largest of them
+};
+
 /// How a CTA uses its shared memory.
 struct GemvMemory {
   int slots = 0;   // of the ring: kMostSlots, 2 or 1
@@ -65,7 +76,7 @@ struct GemvShape {
 
   static constexpr int64_t kChunkBytes = int64_t{kSteps} * kStepBytes;  // of activations
   /// What the kernel declares besides: scales and sums of its rows.
-  static constexpr int64_t kStaticBytes = kRows * (12 + 8 * kWarps) + 32;
+  static constexpr int64_t kStaticBytes = kRows * (sizeof(GemvScales) + 12 + 8 * kWarps) + 32;
 
   static constexpr int64_t ring_bytes(int slots) { return int64_t{kWarps} * slots * kSlotBytes; }
   static constexpr int64_t dynamic_bytes(const GemvMemory& memory) {

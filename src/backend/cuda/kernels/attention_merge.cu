@@ -1,7 +1,7 @@
 // softmax over the spans of a row, by the rule of Milakov & Gimelshein 2018: outputs = sum(f_s *
 // outputs_s) / sum(f_s * sum_s), f_s = 2^(largest_s - largest). A CTA owns a block of 128 outputs
 // of a row, whatever heads they belong to. First a warp to a head, lanes over spans, finds the
-// factors; then a thread owns one output of every fourth span; at last a warp has the block, and
+// factors; then a thread owns one output of every second span; at last a warp has the block, and
 // can round it as the input of an EXL3 layer. All sums are in a fixed order.
 //
 // Traffic: what the spans left, once, mostly from L2. Bound by latency: the loads of the outputs
@@ -17,7 +17,8 @@
 namespace trellis::cuda {
 namespace {
 
-constexpr int kSlices = 4;
+/// With more of them the next product would not fit beside this kernel, and begin later.
+constexpr int kSlices = 2;
 constexpr int kThreads = kSlices * kBlock;
 constexpr int kWarps = kThreads / kWarp;
 /// Spans of a slice whose outputs are on their way at a time.

@@ -25,9 +25,14 @@ __global__ void __launch_bounds__(kWarp)
   const LaneScales up_svh = load_scales(problem.up.svh, block);
   const LaneScales suh = load_scales(problem.suh, block);
   dependencies_wait();
+  // All of both is on its way before either is waited for.
+  const auto gate = load_first_parts<float>(problem.gate, row, block);
+  const auto up = load_first_parts<float>(problem.up, row, block);
+  const float gate_unit = load_unit<float>(problem.gate, row);
+  const float up_unit = load_unit<float>(problem.up, row);
   float u[kLaneNumbers];
-  finish_outputs<float>(problem.gate, gate_svh, row, block, a);
-  finish_outputs<float>(problem.up, up_svh, row, block, u);
+  finish_parts(problem.gate, gate, gate_unit, gate_svh, row, block, a);
+  finish_parts(problem.up, up, up_unit, up_svh, row, block, u);
 #pragma unroll
   for (int i = 0; i < kLaneNumbers; ++i) a[i] = silu(a[i]) * u[i];
   store_input(a, suh, problem.out, row, block);

@@ -137,6 +137,7 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
   using Shape = GemvShape<kBits, kCodebook, kRows>;
   using Sum = std::conditional_t<Shape::kIntegers, int, float>;
   TRELLIS_DYNAMIC_SHARED(shared);
+  __shared__ GemvScales input_scales[kRows];
   __shared__ gemv::RowScale row_scales[kRows];
   __shared__ gemv::PlaneSums warp_sums[kRows][Shape::kWarps];
   dependents_launch();
@@ -230,18 +231,18 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
       const int skipped = first_chunk * Shape::kSteps * 8;
       const int eights = has_row ? count * Shape::kSteps * 8 : 0;
       const bool first_window = first_chunk == 0;
+      const bool brings_scales = first_window && has_row && warp % parts == 0;
       gemv::RowUnit row_unit;
-      float unit = 0.0f;
       if (ring_filled) __syncthreads();  // the last activations and sums have been read
 #pragma unroll 1
       for (int i = first_eight;; i += kFetched * eights_apart) {
-        gemv::Eight fetched[kFetched];
+        uint4 fetched[kFetched];
 #pragma unroll
         for (int u = 0; u < kFetched; ++u) {
           const int eight = i + u * eights_apart;
           if (eight < eights) fetched[u] = gemv::fetch_eight(current.input, row, skipped + eight);
         }
-        if (i == first_eight && first_window && has_row) row_unit.fetch(current.input, row);
+        if (i == first_eight && brings_scales) row_unit.fetch(current.input, row);
         const bool is_last = i + kFetched * eights_apart >= eights;
         if (is_last && !ring_filled) {
 #pragma unroll 1
@@ -249,7 +250,9 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
           ring_filled = true;
         }
         if (i == first_eight && first_window) {
-          unit = row_unit.reduce();
+          if (brings_scales) row_unit.share(input_scales[row]);
+          __syncthreads();
+          const float unit = has_row ? input_scales[row].unit : 0.0f;
           inverse_unit = unit > 0.0f ? Shape::kLargest / kLargestInteger / unit : 0.0f;
           plane_sums = gemv::PlaneSums();
         }
@@ -257,8 +260,9 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
         for (int u = 0; u < kFetched; ++u) {
           const int eight = i + u * eights_apart;
           if (eight < eights) {
+            const float scale = input_scales[row].blocks[(skipped + eight) / 16];
             gemv::store_eight<Shape, kRows>(
-                fetched[u], activations, row, eight, inverse_unit, plane_sums
+                fetched[u], activations, row, eight, scale * inverse_unit, plane_sums
             );
           }
         }
@@ -274,8 +278,8 @@ __global__ void __launch_bounds__(GemvShape<kBits, kCodebook, kRows>::kBoundThre
       }
       __syncthreads();
       // What follows is read behind the barrier in front of the outputs.
-      if (first_window && has_row && warp % parts == 0) {
-        const float scale = row_unit.scale(unit, current.input.norm);
+      if (brings_scales) {
+        const float scale = row_unit.scale(input_scales[row].unit, current.input.norm);
         if (lane == 0) row_scales[row].scale = scale * (kLargestInteger / Shape::kLargest);
       }
       if constexpr (Shape::kIntegers) {

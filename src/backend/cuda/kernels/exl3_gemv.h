@@ -2,6 +2,7 @@
 // number of rows. exl3_gemv.cuh has the kernel.
 #pragma once
 
+#include "backend/cuda/device/gemv_shape.h"
 #include "backend/cuda/kernels/exl3_quantize.h"
 
 #include <cuda_runtime.h>
@@ -12,8 +13,6 @@ namespace trellis::cuda {
 
 /// Rows that one pass over the weights serves.
 inline constexpr int64_t kMostGemvRows = 8;
-/// Inputs up to which the sums of a column stay inside 32 bits.
-inline constexpr int64_t kMostGemvInputs = 16384;
 
 /// One matrix of a launch.
 struct GemvMatrix {

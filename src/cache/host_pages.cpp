@@ -25,21 +25,15 @@ std::optional<int> HostPages::take() {
   return place;
 }
 
-bool HostPages::knows(const PageContent& content) {
-  if (content.is_full()) return find(content.hash, content.tokens).has_value();
-  return find_part(content.parent, content.tokens).num_tokens ==
-         static_cast<int64_t>(content.tokens.size());
-}
-
 bool HostPages::fill(int place, PageContent content) {
   TRELLIS_CHECK(holds(place) > 0, "a place is held while it is filled");
-  if (knows(content)) return false;
+  if (index_.knows(content)) return false;
   index_.add(place, std::move(content));
   return true;
 }
 
 std::optional<int> HostPages::add(PageContent content) {
-  if (knows(content)) return std::nullopt;
+  if (index_.knows(content)) return std::nullopt;
   const auto place = take();
   if (place) index_.add(*place, std::move(content));
   return place;

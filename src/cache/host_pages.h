@@ -49,7 +49,6 @@ class HostPages {
 
  private:
   int& holds(int place) { return holds_[static_cast<size_t>(place)]; }
-  bool knows(const PageContent& content);
 
   PageIndex index_;
   std::vector<int> holds_;  // [places]

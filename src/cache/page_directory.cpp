@@ -220,9 +220,16 @@ std::vector<fs::path> PageDirectory::make_room(size_t num_pages) {
   return paths;
 }
 
+bool PageDirectory::is_being_written(const Hash128& hash) const {
+  return std::find(writing_.begin(), writing_.end(), hash) != writing_.end();
+}
+
 bool PageDirectory::find(const Hash128& hash, std::span<const int32_t> tokens) {
-  const bool is_written = std::find(writing_.begin(), writing_.end(), hash) != writing_.end();
-  return is_written || index_.find(hash, tokens).has_value();
+  return is_being_written(hash) || index_.find(hash, tokens).has_value();
+}
+
+bool PageDirectory::knows(const PageContent& content) {
+  return is_being_written(content.hash) || index_.knows(content);
 }
 
 PageDirectory::Part PageDirectory::find_part(

@@ -56,6 +56,10 @@ class PageDirectory {
   /// marked as used.
   bool find(const Hash128& hash, std::span<const int32_t> tokens);
 
+  /// Whether the directory has, or is about to have, this page or one that begins with it. It is
+  /// marked as used.
+  bool knows(const PageContent& content);
+
   /// A page on the disk, and how many of its first positions are as some tokens want them.
   struct Part {
     Hash128 hash;
@@ -66,7 +70,7 @@ class PageDirectory {
   /// Whether a page of this hash is on the disk.
   bool has(const Hash128& hash) const { return index_.place_of(hash).has_value(); }
 
-  /// Begins to write a page that find() does not know, from memory that stays as it is until
+  /// Begins to write a page that knows() does not know, from memory that stays as it is until
   /// finished() names the place. False, and nothing is done, where the disk is behind.
   bool start_write(const PageContent& content, int place, std::span<const std::byte> payload);
   /// Begins to read a page that find() knows. False, and nothing is done, where it is not there yet
@@ -100,6 +104,7 @@ class PageDirectory {
   };
 
   void read_all();
+  bool is_being_written(const Hash128& hash) const;
   std::filesystem::path path_of(const Hash128& hash) const;
   /// Forgets pages until there is room for so many more, and returns their files.
   std::vector<std::filesystem::path> make_room(size_t num_pages);

@@ -53,6 +53,12 @@ PageIndex::Part PageIndex::find_part(const Hash128& parent, std::span<const int3
   return best;
 }
 
+bool PageIndex::knows(const PageContent& content) {
+  if (content.is_full()) return find(content.hash, content.tokens).has_value();
+  return find_part(content.parent, content.tokens).num_tokens ==
+         static_cast<int64_t>(content.tokens.size());
+}
+
 void PageIndex::add(int place, PageContent content) {
   TRELLIS_CHECK(is_empty(place) && !content.tokens.empty(), "a place holds one page");
   const bool is_new = by_hash_.emplace(content.hash, place).second;

@@ -42,6 +42,10 @@ class PageIndex {
   /// marked as used.
   Part find_part(const Hash128& parent, std::span<const int32_t> tokens);
 
+  /// Whether a place holds this, or something that begins with it, and so the same or more. It is
+  /// marked as used.
+  bool knows(const PageContent& content);
+
   /// Notes what an empty place holds, which must be new to find().
   void add(int place, PageContent content);
   /// Forgets what a place holds, and returns it.

@@ -44,8 +44,9 @@ void PrefixCache::add(
 
 void PrefixCache::add_part(PageId page, const Hash128& parent, std::span<const int32_t> tokens) {
   if (tokens.empty()) return;
-  if (find_part(parent, tokens).num_tokens == static_cast<int64_t>(tokens.size())) return;
-  index_.add(page, {{tokens.begin(), tokens.end()}, parent, page_hash(parent, tokens)});
+  PageContent content = {{tokens.begin(), tokens.end()}, parent, page_hash(parent, tokens)};
+  if (index_.knows(content)) return;
+  index_.add(page, std::move(content));
   pool_.keep(page);
 }
 

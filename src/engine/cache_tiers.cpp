@@ -78,12 +78,12 @@ void CacheTiers::settle() {
 void CacheTiers::settle(std::vector<Save>::iterator save) {
   if (save == saves_.end()) return;
   save->wait();
-  const auto [place, wait, is_for_disk] = *save;
+  const Save done = std::move(*save);
   saves_.erase(save);
-  if (directory_ != nullptr && is_for_disk) {
-    unwritten_.push_back({place, host_pages_.content(place).hash});
+  if (directory_ != nullptr && done.is_for_disk) {
+    unwritten_.push_back({done.place, host_pages_.content(done.place).hash});
   }
-  host_pages_.release(place);
+  host_pages_.release(done.place);
 }
 
 void CacheTiers::fetch(Sequence& sequence, PrefixCache& prefixes) {
@@ -159,12 +159,6 @@ void CacheTiers::poll() {
   write();
 }
 
-bool CacheTiers::is_on_disk(const PageContent& content) {
-  const auto num_tokens = static_cast<int64_t>(content.tokens.size());
-  return directory_->find(content.hash, content.tokens) ||
-         directory_->find_part(content.parent, content.tokens).num_tokens == num_tokens;
-}
-
 void CacheTiers::write() {
   // Where the disk stands still, no more waits for it than there are places.
   while (unwritten_.size() > static_cast<size_t>(host_pages_.num_places())) {
@@ -178,7 +172,7 @@ void CacheTiers::write() {
       ++num_dropped_;  // another page has taken its place
       continue;
     }
-    if (is_on_disk(content)) continue;
+    if (directory_->knows(content)) continue;
     if (!directory_->start_write(content, place, memory(place))) return;
     host_pages_.hold(place);
   }
@@ -206,7 +200,7 @@ void CacheTiers::flush_parts(const PrefixCache& prefixes, Clock::time_point unti
   if (directory_ == nullptr) return;
   const auto is_wanted = [this](const PageContent& content) {
     return !content.tokens.empty() && !content.is_full() && directory_->has(content.parent) &&
-           !is_on_disk(content);
+           !directory_->knows(content);
   };
   for (int place = 0; place < host_pages_.num_places(); ++place) {
     const PageContent& content = host_pages_.content(place);

@@ -101,8 +101,6 @@ class CacheTiers {
   /// The read of the page, begun where it is not under way; null where that is not possible.
   Read* start_read(const Hash128& hash);
   void finish_read(const PageDirectory::Finished& finished);
-  /// Whether the disk has it, or is about to.
-  bool is_on_disk(const PageContent& content);
   void write();
 
   Backend& backend_;
